@@ -1,0 +1,1 @@
+"""Phase 2: what is known of each customer at a cutoff."""

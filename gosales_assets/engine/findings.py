@@ -1,0 +1,46 @@
+"""What a contract found: the engine's word for the result of a check, before Dagster sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Severity = Literal["ERROR", "WARN"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Result of judging one rule on one table.
+
+    Attributes
+    ----------
+    table
+        Name of the artifact judged (`fact_transactions`).
+    check
+        Name of the check (`contract_conservation`), unique per table.
+    passed
+        Whether the rule holds.
+    severity
+        ``ERROR`` stops everything downstream, ``WARN`` is recorded.
+    reason
+        One sentence: what was found where, and what to do. Empty when it passed.
+    metadata
+        Counts and examples: plain JSON values.
+    """
+
+    table: str
+    check: str
+    passed: bool
+    severity: Severity = "ERROR"
+    reason: str = ""
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def blocks(self) -> bool:
+        return not self.passed and self.severity == "ERROR"
+
+
+def blocking(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings that stop what is downstream."""
+    return [f for f in findings if f.blocks]

@@ -1,0 +1,1 @@
+"""Phase 1: what happened in the label window, per customer and target."""

@@ -1,0 +1,1 @@
+"""The gauntlet: audits that say whether a number can be trusted."""

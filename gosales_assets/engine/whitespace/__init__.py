@@ -1,0 +1,1 @@
+"""Phase 4: eligibility, ranking, capacity and market basket."""
