@@ -321,3 +321,26 @@ class Calendar:
         """
         folds = [([c for c in history if c <= self.step(v, -self.k)], v) for v in sorted(history)]
         return [(train, v) for train, v in folds if train]
+
+
+def month_index(day: date) -> int:
+    """Months since year 0: consecutive months differ by one."""
+    return day.year * 12 + day.month - 1
+
+
+def days_in_months(indices: Sequence[int]) -> list[int]:
+    """Length in days of each month given by `month_index`."""
+    return [_calendar.monthrange(i // 12, i % 12 + 1)[1] for i in indices]
+
+
+def plus_days(day: str | pl.Expr, days: str | pl.Expr) -> pl.Expr:
+    """Date expression shifted by an integer expression of days; null when either is null."""
+    start = pl.col(day) if isinstance(day, str) else day
+    shift = pl.col(days) if isinstance(days, str) else days
+    return start + pl.duration(days=shift)
+
+
+def from_month_index(index: str | pl.Expr, day: pl.Expr | int = 1) -> pl.Expr:
+    """Date expression from a `month_index` column and a day of the month."""
+    months = pl.col(index) if isinstance(index, str) else index
+    return pl.date(months // 12, months % 12 + 1, day)
