@@ -142,7 +142,8 @@ _READERS: dict[str, Callable[[SalesLog, Taxonomy], RawLog]] = {
 def _must_be(spec: SalesLog, layout: str, where: str) -> None:
     if spec.layout != layout:
         raise SourceError(
-            f"sources.sales_log.layout is {spec.layout!r}, but {where} is {layout!r}; set sources.sales_log.layout: {layout}"
+            f"sources.sales_log.layout is {spec.layout!r}, but {where} is {layout!r}; "
+            f"set sources.sales_log.layout: {layout}"
         )
 
 

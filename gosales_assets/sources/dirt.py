@@ -55,7 +55,10 @@ class Fields(NamedTuple):
 
 
 class Spoiled(NamedTuple):
-    """A spoiled log and the account of it: ``kind, effect, records, cents`` (gross profit of those records when clean)."""
+    """A spoiled log and the account of it.
+
+    ``planted`` has ``kind, effect, records, cents``: how many, and the gross profit of those records when clean.
+    """
 
     records: pl.DataFrame
     planted: pl.DataFrame
@@ -88,18 +91,21 @@ def plant(clean: pl.DataFrame, fields: Fields, share: float, g: np.random.Genera
     chosen = g.permutation(clean.height)[:total]
     kind_of = np.full(clean.height, "", dtype=object)
     kind_of[chosen] = np.repeat(np.array(kinds, dtype=object), counts)
-    marked = clean.with_row_index("_row").with_columns(
-        pl.Series("_kind", kind_of, dtype=pl.String), pl.Series("_pick", g.integers(0, 1_000, clean.height))
+    picks = g.integers(0, 1_000, clean.height)
+    rows = np.sort(chosen)
+    dirty = clean[rows].with_columns(
+        pl.Series("_kind", kind_of[rows], dtype=pl.String), pl.Series("_pick", picks[rows])
     )
-    dirty = marked.filter(pl.col("_kind") != "")
     planted = _account(dirty, fields, kinds)
-    copies = dirty.filter(pl.col("_kind") == "exact_duplicate")
-    records = (
-        pl.concat([marked.filter(pl.col("_kind") == ""), dirty.with_columns(_spoil(fields)), copies])
-        .sort("_row", maintain_order=True)
-        .drop("_row", "_kind", "_pick")
+    spoiled = dirty.with_columns(_spoil(fields)).drop("_kind", "_pick")
+    # One gather per column over (clean, spoiled): every record once, copies right after their originals.
+    source = np.arange(clean.height)
+    source[rows] = clean.height + np.arange(len(rows))
+    copies = np.flatnonzero(kind_of == "exact_duplicate")
+    source = np.insert(source, copies + 1, source[copies])
+    return Spoiled(
+        pl.DataFrame([pl.concat([clean[name], spoiled[name]]).gather(source) for name in clean.columns]), planted
     )
-    return Spoiled(records, planted)
 
 
 def _account(dirty: pl.DataFrame, fields: Fields, kinds: list[str]) -> pl.DataFrame:

@@ -30,7 +30,6 @@ from gosales_assets.sources import dirt
 from gosales_assets.sources.errors import SourceError
 from gosales_assets.sources.world import (
     BASKET,
-    BURN_IN_MONTHS,
     BUSINESSES,
     INDEX,
     INDUSTRIES,
@@ -102,24 +101,22 @@ ENRICHMENT_HEADERS = {
 }
 
 _NAMES, _REPS, _DOCUMENTS, _LINES, _RETURNS, _EXTRAS, _ENRICHMENT, _ASSETS, _DIRT = range(11, 20)
-_SYLLABLES = (
-    "Alder Amber Ash Barrow Beacon Birch Blue Bram Bridge Bright Cald Cedar Clear Cliff Copper Crest Dale Dun East Elm "
-    "Fair Falcon Fen Flint Glen Gold Gran Grey Harbor Hart Haven Hazel High Holm Iron Keen King Lake Lark Lime Lock "
-    "Maple March Mill Moor North Oak Orchard Park Pine Quarry Raven Ridge River Rock Rowan Silver South Spring Stone "
-    "Summit Thorn Vale West"
-).split()
-_ENDINGS = (
-    "bank borough bury dale field ford gate ham land ley mere more pen shore side stead ton view ward wood".split()
-)
-_TRADES = (
-    "Aerospace Automation Components Controls Design Devices Dynamics Engineering Fabrication Industries Instruments "
-    "Labs Machine Manufacturing Molding Motion Packaging Plastics Precision Products Prototyping Robotics Systems "
-    "Technologies Tooling Works"
-).split()
-_FORMS = ("Inc", "LLC", "Corp", "Co", "Ltd", "Group")
-_BRANCHES = (
-    "Albany Atlanta Boston Calgary Chicago Dallas Denver Houston Montreal Phoenix Portland Seattle Toronto".split()
-)
+_WORDS = {
+    "first": """
+        Alder Amber Ash Barrow Beacon Birch Blue Bram Bridge Bright Cald Cedar Clear Cliff Copper Crest Dale Dun East
+        Elm Fair Falcon Fen Flint Glen Gold Gran Grey Harbor Hart Haven Hazel High Holm Iron Keen King Lake Lark Lime
+        Lock Maple March Mill Moor North Oak Orchard Park Pine Quarry Raven Ridge River Rock Rowan Silver South Spring
+        Stone Summit Thorn Vale West""",
+    "second": "bank borough bury dale field ford gate ham land ley mere more pen shore side stead ton view ward wood",
+    "trade": """
+        Aerospace Automation Components Controls Design Devices Dynamics Engineering Fabrication Industries Instruments
+        Labs Machine Manufacturing Molding Motion Packaging Plastics Precision Products Prototyping Robotics Systems
+        Technologies Tooling Works""",
+    "form": "Inc LLC Corp Co Ltd Group",
+    "branch": "Albany Atlanta Boston Calgary Chicago Dallas Denver Houston Montreal Phoenix Portland Seattle Toronto",
+}
+_NAME_PARTS = ("first", "second", "trade", "form")
+_BRANCHES = _WORDS["branch"].split()
 
 
 @dataclass(frozen=True)
@@ -326,12 +323,12 @@ def _customers(process: Process) -> pl.DataFrame:
     traits, n = process.traits, len(process.traits)
     g = rng(process.seed, _NAMES)
     # A permutation of all combinations: every customer has a name of its own, however many there are.
-    radix = (len(_SYLLABLES), len(_ENDINGS), len(_TRADES), len(_FORMS))
+    words = [np.array(_WORDS[part].split()) for part in _NAME_PARTS]
+    radix = tuple(len(w) for w in words)
     space = int(np.prod(radix))
     code = (np.arange(n) * 48_271 + int(g.integers(space))) % space
-    parts = np.unravel_index(code, radix)
-    first, second, trade, form = (
-        np.array(words)[index] for words, index in zip((_SYLLABLES, _ENDINGS, _TRADES, _FORMS), parts, strict=True)
+    named = dict(
+        zip(_NAME_PARTS, (w[i] for w, i in zip(words, np.unravel_index(code, radix), strict=True)), strict=True)
     )
     again = np.arange(n) // space
     reps = rng(process.seed, _REPS)
@@ -339,10 +336,7 @@ def _customers(process: Process) -> pl.DataFrame:
     frame = pl.DataFrame(
         {
             "row": np.arange(n),
-            "first": first,
-            "second": second,
-            "trade": trade,
-            "form": form,
+            **named,
             "again": again,
             "industry": np.array(list(INDUSTRIES))[traits.industry],
             "industry_sub": np.array(subs)[traits.industry, traits.sub_industry],
@@ -374,7 +368,7 @@ def _customers(process: Process) -> pl.DataFrame:
             .otherwise("plain_name")
             .alias("customer_name")
         )
-        .drop("first", "second", "trade", "form", "again", "branch_no")
+        .drop(*_NAME_PARTS, "again", "branch_no")
     )
 
 
@@ -567,23 +561,34 @@ def _wide(lines: pl.DataFrame, seed: int) -> pl.DataFrame:
         pl.col("customer_id", "customer_name", "order_date", "invoice_id", "invoice_date", "branch", "rep").first(),
         pl.col("revenue_cents").sum(),
     )
-    money = cells.pivot(on="header", index=record, values="text", aggregate_function="first")
-    frame = heads.join(money, on=record, how="left", maintain_order="left").with_columns(
+    frame = heads.with_columns(
         pl.col("order_date", "invoice_date").dt.to_string("%Y-%m-%d"), _text("revenue_cents").alias("revenue")
     )
-    frame = frame.with_columns(_unmapped(frame, seed))
+    placed = cells.join(heads.select(*record).with_row_index("at"), on=record, how="left")
+    columns = {
+        header[0]: _scatter(part["at"].to_numpy(), part["text"], heads.height)
+        for header, part in placed.partition_by("header", as_dict=True).items()
+    }
+    columns |= _unmapped(frame, seed)
     headers = [h for p in reference.products for h in (p.sku, *p.aliases)]
     headers += [h for p in reference.products for h in (p.quantity_header, *p.qty_aliases)]
     return frame.select(
         *(pl.col(field).alias(header) for field, header in WIDE_FIELDS.items()),
         *(
-            pl.col(h) if h in frame.columns else pl.lit(None, dtype=pl.String).alias(h)
+            columns[h].alias(h) if h in columns else pl.lit(None, dtype=pl.String).alias(h)
             for h in (*dict.fromkeys(headers), *UNMAPPED)
         ),
     )
 
 
-def _unmapped(frame: pl.DataFrame, seed: int) -> list[pl.Series]:
+def _scatter(rows: np.ndarray, texts: pl.Series, height: int) -> pl.Series:
+    """A column with the texts at their rows and null elsewhere: cheaper than a pivot over 80 headers."""
+    source = np.full(height, len(texts), dtype=np.uint32)
+    source[rows] = np.arange(len(texts), dtype=np.uint32)
+    return texts.append(pl.Series([None], dtype=pl.String)).gather(source)
+
+
+def _unmapped(frame: pl.DataFrame, seed: int) -> dict[str, pl.Series]:
     """A little money in columns the product map does not know."""
     g = rng(seed, _EXTRAS)
     n = frame.height
@@ -592,11 +597,11 @@ def _unmapped(frame: pl.DataFrame, seed: int) -> list[pl.Series]:
     amount = pl.DataFrame({"cents": g.integers(4_000, 60_000, n)}).select(_text("cents").alias("text"))["text"]
     blank = pl.Series([None] * n, dtype=pl.String)
     one = pl.Series(["1"] * n)
-    return [
-        amount.zip_with(pl.Series(draftsight), blank).alias("DraftSight"),
-        one.zip_with(pl.Series(draftsight), blank).alias("DraftSight_Qty"),
-        amount.zip_with(pl.Series(supplies), blank).alias("Supplies"),
-    ]
+    return {
+        "DraftSight": amount.zip_with(pl.Series(draftsight), blank),
+        "DraftSight_Qty": one.zip_with(pl.Series(draftsight), blank),
+        "Supplies": amount.zip_with(pl.Series(supplies), blank),
+    }
 
 
 def _wide_dirt_fields(columns: list[str]) -> dirt.Fields:

@@ -35,6 +35,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
+Months = npt.NDArray[np.int32]
 
 
 class Sku(NamedTuple):
@@ -284,7 +285,7 @@ def rng(seed: int, *stream: int) -> np.random.Generator:
 
 @dataclass(frozen=True)
 class Traits:
-    """What a customer is. Arrays of length n (customers); ``log_rate`` is n × lines of business."""
+    """What a customer is. Arrays of length n (customers); ``log_rate`` is lines of business × n."""
 
     industry: Ints
     sub_industry: Ints
@@ -325,8 +326,9 @@ def draw_traits(customers: int, seed: int, first_month: int, last_month: int) ->
         effects[i, :, INDEX[split]] += SUB_INDUSTRY_STEP * np.array([1.0, 0.0, -1.0])
     shared = SIZE_EFFECT * size + ACTIVITY_EFFECT * activity
     loads = taste[:, [TASTES.index(b.taste) for b in BUSINESSES]]
-    log_rate = np.array([b.base for b in BUSINESSES]) + effects[industry, sub] + shared[:, None]
-    log_rate += TASTE_EFFECT * loads + PRIVATE_EFFECT * private
+    own = np.array([b.base for b in BUSINESSES]) + effects[industry, sub] + shared[:, None]
+    own += TASTE_EFFECT * loads + PRIVATE_EFFECT * private
+    log_rate = np.ascontiguousarray(own.T)
 
     before = g.random(n) < ARRIVED_BEFORE
     early = g.integers(first_month - BURN_IN_MONTHS, first_month, n)
@@ -336,9 +338,7 @@ def draw_traits(customers: int, seed: int, first_month: int, last_month: int) ->
     # The first purchase follows the customer's own rates, weighted by how people usually begin.
     names = list(ENTRY)
     columns = [INDEX[name] for name in names]
-    pull = (
-        log_rate[:, columns] - np.array([BUSINESSES[c].base for c in columns]) + np.log(np.array(list(ENTRY.values())))
-    )
+    pull = own[:, columns] - np.array([BUSINESSES[c].base for c in columns]) + np.log(np.array(list(ENTRY.values())))
     entry = np.array(columns)[np.argmax(pull + g.gumbel(size=pull.shape), axis=1)]
     entry = np.where(g.random(n) < ENTRY_SHARE, entry, -1)
     churn = CHURN_PER_MONTH * np.exp(-0.6 * activity)
@@ -356,28 +356,29 @@ def season(month: int) -> Floats:
 class State:
     """What has happened to each customer so far: all that the future depends on, besides the traits.
 
-    ``last`` and ``term_end`` are n × lines of business, in month indices; `NEVER` where there is none.
+    ``last`` and ``term_end`` are lines of business × n, in month indices; `NEVER` where there is none. (A line of
+    business is one contiguous row: rows are what the simulation works on.)
     """
 
     alive: Bools
-    last: Ints
-    term_end: Ints
-    last_any: Ints
+    last: Months
+    term_end: Months
+    last_any: Months
 
     @classmethod
     def empty(cls, n: int) -> State:
-        blank = np.full((n, len(BUSINESSES)), NEVER, dtype=np.int64)
-        return cls(np.zeros(n, dtype=bool), blank, blank.copy(), np.full(n, NEVER, dtype=np.int64))
+        blank = np.full((len(BUSINESSES), n), NEVER, dtype=np.int32)
+        return cls(np.zeros(n, dtype=bool), blank, blank.copy(), np.full(n, NEVER, dtype=np.int32))
 
     def copy(self) -> State:
         return State(self.alive.copy(), self.last.copy(), self.term_end.copy(), self.last_any.copy())
 
     def take(self, rows: Ints) -> State:
-        return State(self.alive[rows], self.last[rows], self.term_end[rows], self.last_any[rows])
+        return State(self.alive[rows], self.last[:, rows], self.term_end[:, rows], self.last_any[rows])
 
 
 class Month(NamedTuple):
-    """Purchases of one month: n × lines of business."""
+    """Purchases of one month: lines of business × n."""
 
     bought: Bools
     pulled: Bools
@@ -387,14 +388,13 @@ class Month(NamedTuple):
 
 
 def _add(log_rate: Floats, column: str, rows: Bools, effect: float) -> None:
-    log_rate[:, INDEX[column]] += effect * rows
+    log_rate[INDEX[column]] += effect * rows
 
 
 def monthly_log_rate(traits: Traits, state: State, month: int, trend: float) -> Floats:
     """Log rate of every customer and line of business in one month, given the state at its beginning."""
-    rate = traits.log_rate + (season(month) + trend)
-    # Column views once: strided access to (n, 18) arrays is what this function spends its time on.
-    since = {name: month - state.last[:, INDEX[name]] for name in NAMES}
+    rate = traits.log_rate + (season(month) + trend)[:, None]
+    since = {name: month - state.last[INDEX[name]] for name in NAMES}
     for owned, wanted, effect in CROSS_SELL:
         _add(rate, wanted, since[owned] < -NEVER // 2, effect)
     for bought, wanted, effect, months in TRIGGERS:
@@ -404,16 +404,16 @@ def monthly_log_rate(traits: Traits, state: State, month: int, trend: float) -> 
     for name, effect, months in REST:
         _add(rate, name, since[name] <= months, effect)
     for term in dict.fromkeys(e[0] for e in EXPIRY):
-        ahead = state.term_end[:, INDEX[term]] - month
+        ahead = state.term_end[INDEX[term]] - month
         ending = (ahead >= -1) & (ahead <= EXPIRY_AHEAD_MONTHS)
         for _, wanted, effect in (e for e in EXPIRY if e[0] == term):
             _add(rate, wanted, ending, effect)
     due = np.zeros(len(traits), dtype=bool)
     for term in MAINTAINED:
-        overdue = month - state.term_end[:, INDEX[term]]
+        overdue = month - state.term_end[INDEX[term]]
         due |= (overdue >= 0) & (overdue <= 1)
     _add(rate, "maintenance", due, RENEWAL)
-    rate += (ENGAGED * (month - state.last_any <= ENGAGED_MONTHS))[:, None]
+    rate += ENGAGED * (month - state.last_any <= ENGAGED_MONTHS)
     return rate
 
 
@@ -422,41 +422,41 @@ def advance(traits: Traits, state: State, month: int, trend: float, g: np.random
     arriving = traits.arrival == month
     state.alive |= arriving
     own = -np.expm1(-np.exp(np.minimum(monthly_log_rate(traits, state, month, trend), 3.0)))
-    own *= state.alive[:, None]
-    draw = g.random((len(traits), len(BUSINESSES)))
+    own *= state.alive
+    draw = g.random(own.shape)
     bought = np.zeros_like(own, dtype=bool)
     pulled = np.zeros_like(bought)
     probability = np.empty_like(own)
     for i, name in enumerate(NAMES):
-        p = own[:, i]
+        p = own[i]
         forced = arriving & (traits.entry == i)
         stay = 1.0 - np.where(forced, 1.0, p)
         for anchor, wanted, attach in BASKET:
             if wanted == name:
-                stay = stay * (1.0 - attach * bought[:, INDEX[anchor]])
-        probability[:, i] = 1.0 - stay
-        bought[:, i] = draw[:, i] < probability[:, i]
-        pulled[:, i] = bought[:, i] & (draw[:, i] >= p) & ~forced
-        _record(state, i, bought[:, i], month)
-    state.last_any[bought.any(axis=1)] = month
+                stay = stay * (1.0 - attach * bought[INDEX[anchor]])
+        probability[i] = 1.0 - stay
+        bought[i] = draw[i] < probability[i]
+        pulled[i] = bought[i] & (draw[i] >= p) & ~forced
+        _record(state, i, bought[i], month)
+    state.last_any[bought.any(axis=0)] = month
     state.alive &= g.random(len(traits)) >= traits.churn
     return Month(bought, pulled, probability)
 
 
 def _record(state: State, i: int, bought: Bools, month: int) -> None:
-    state.last[bought, i] = month
+    state.last[i, bought] = month
     term = BUSINESSES[i].term_months
     if term:
-        state.term_end[bought, i] = month + term
+        state.term_end[i, bought] = month + term
     if NAMES[i] == "maintenance":
         for name in MAINTAINED:
-            column = state.term_end[:, INDEX[name]]
+            column = state.term_end[INDEX[name]]
             renewed = bought & (column > NEVER) & (column <= month + 2) & (column >= month - 13)
             column[renewed] = month + 12
 
 
 class Played(NamedTuple):
-    """What one month brought: purchases ordered by customer, then line of business, and the terms prolonged."""
+    """What one month brought: purchases ordered by line of business, then customer, and the terms prolonged."""
 
     month: int
     customer: Ints
@@ -506,9 +506,10 @@ class Process:
         for month in range(self.first_month - BURN_IN_MONTHS, self.last_month + 1):
             ends = state.term_end.copy()
             result = advance(self.traits, state, month, self.trend(month), rng(self.seed, _MONTHS, month))
-            customer, business = np.nonzero(result.bought)
-            renewed = np.nonzero((state.term_end != ends) & ~result.bought)
-            played.append(Played(month, customer, business, result.pulled[customer, business], *renewed))
+            business, customer = np.nonzero(result.bought)
+            renewed_business, renewed = np.nonzero((state.term_end != ends) & ~result.bought)
+            pulled = result.pulled[business, customer]
+            played.append(Played(month, customer, business, pulled, renewed, renewed_business))
             if month in keep:
                 self._states[month] = state.copy()
         return played
@@ -544,7 +545,7 @@ class Process:
         # Customers that have left or not come yet cannot buy; churn is final, arrivals are not in any roster.
         t = self.traits
         here = Traits(
-            t.industry[rows], t.sub_industry[rows], t.size[rows], t.log_rate[rows],
+            t.industry[rows], t.sub_industry[rows], t.size[rows], t.log_rate[:, rows],
             np.full(len(rows), NEVER), t.entry[rows], t.churn[rows],
         )  # fmt: skip
         total = {name: np.zeros(len(rows)) for name in shares}
@@ -557,8 +558,8 @@ class Process:
                 kind = g.random(result.bought.shape)
                 for name, share in shares.items():
                     for i in np.flatnonzero(share):
-                        total[name] += open_[name] * result.probability[:, i] * share[i]
-                        open_[name] &= ~(result.bought[:, i] & (kind[:, i] < share[i]))
+                        total[name] += open_[name] * result.probability[i] * share[i]
+                        open_[name] &= ~(result.bought[i] & (kind[i] < share[i]))
         answer = {name: np.zeros(len(t)) for name in shares}
         for name, summed in total.items():
             answer[name][rows] = np.minimum(summed / paths, 1.0)
