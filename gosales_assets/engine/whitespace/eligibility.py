@@ -29,6 +29,7 @@ COUNTS = (
     "total_excluded",
     "kept_rows",
     "lapsed_kept",
+    "ownership_unknown_kept",
     "region_unknown_kept",
 )
 
@@ -163,7 +164,7 @@ def count_gates(gated: pl.DataFrame, settings: EligibilitySettings) -> pl.DataFr
     -------
     pl.DataFrame
         ``division`` and the Int64 columns of `COUNTS`, sorted by division. ``lapsed_kept`` counts kept former owners,
-        ``region_unknown_kept`` rows kept because their region is unknown.
+        the two ``unknown`` columns rows kept because what the gate asks for is unknown.
 
     Raises
     ------
@@ -180,6 +181,7 @@ def count_gates(gated: pl.DataFrame, settings: EligibilitySettings) -> pl.DataFr
             pl.col("gate").is_not_null().sum().alias("total_excluded"),
             kept.sum().alias("kept_rows"),
             (kept & (pl.col("ownership") == "lapsed")).sum().alias("lapsed_kept"),
+            (kept & pl.col("ownership").is_null()).sum().alias("ownership_unknown_kept"),
             ((kept & pl.col("region_match").is_null()).sum() if region_read else pl.lit(0)).alias(
                 "region_unknown_kept"
             ),

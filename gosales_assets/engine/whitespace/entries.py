@@ -115,8 +115,10 @@ def enter(
         future, or a shut gate when ``on_closed_gate`` is ``fail``.
     """
     slug = target.slug
-    calibration = evidence(slug, inputs.closed.get(slug), cutoff)
     report = inputs.reports.get(slug)
+    for name, document in (("leakage_report", report), ("closed_calibration", inputs.closed.get(slug))):
+        _require_cutoff(slug, name, document, cutoff)
+    calibration = evidence(slug, inputs.closed.get(slug), cutoff)
     leakage = None if report is None else str(report.get("overall"))
 
     def out(status: Status, reason: str, model_status: str | None = None) -> Entry:
@@ -150,9 +152,27 @@ def enter(
         return out("held", _not_comparable(calibration["ratio"]), model_status)
     if slug not in inputs.rules:
         raise RankingError(f"no market-basket rules for division {slug!r} at {cutoff}; materialize mb_rules first")
+    _require_rules(slug, inputs.rules[slug])
     waiver = f"gate opened by waiver: {inputs.waived[slug]}" if slug in inputs.waived else None
     rows = rows.with_columns(division_name=pl.lit(target.display), calibration_status=pl.lit(calibration["status"]))
     return Entry(target, "ranked", waiver, calibration, leakage, model_status, rows)
+
+
+def _require_rules(slug: str, rules: pl.DataFrame) -> None:
+    """Refuse rules of another division, and products that are no longer text (007 is not 7)."""
+    if others := sorted({*rules["division"]} - {slug}):
+        raise RankingError(f"mb_rules of division {slug!r}: column 'division' holds {others[0]!r}, expected {slug!r}")
+    if rules.schema["product_sku"] != pl.String:
+        raise RankingError(
+            f"mb_rules of division {slug!r}: column 'product_sku' is {rules.schema['product_sku']}; read it as text"
+        )
+
+
+def _require_cutoff(slug: str, name: str, document: Mapping[str, Any] | None, cutoff: date) -> None:
+    """Refuse a document that says it is about another cutoff."""
+    about = None if document is None else document.get("cutoff")
+    if about is not None and str(about) != cutoff.isoformat():
+        raise RankingError(f"{name} of division {slug!r} is about the cutoff {about}, expected {cutoff}")
 
 
 def _not_comparable(ratio: float) -> str:

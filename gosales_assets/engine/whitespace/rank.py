@@ -166,7 +166,7 @@ def rank_whitespace(
     reports: Mapping[str, Mapping[str, Any]],
     closed: Mapping[str, Mapping[str, Any]],
     facts: pl.LazyFrame,
-    dim: pl.DataFrame,
+    dim: pl.DataFrame | pl.LazyFrame,
     *,
     cutoff: date,
     window: Window,
@@ -281,11 +281,13 @@ def _affinity(
 ) -> pl.DataFrame:
     if not features.use_market_basket:
         return pl.DataFrame(schema=AFFINITY_SCHEMA)
-    return customer_affinity(facts, [frame.select(list(RULE_SCHEMA)) for frame in rules], cutoff, features)
+    # A file knows fewer types than a frame; `enter` has made sure that no key lost its text.
+    typed = [frame.select(pl.col(name).cast(dtype) for name, dtype in RULE_SCHEMA.items()) for frame in rules]
+    return customer_affinity(facts, typed, cutoff, features)
 
 
-def _names(dim: pl.DataFrame) -> pl.DataFrame:
-    names = dim.select("customer_id", "customer_name")
+def _names(dim: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
+    names = dim.lazy().select("customer_id", "customer_name").collect()
     require_unique(names, ("customer_id",), "dim_customer")
     return names
 

@@ -85,7 +85,9 @@ class Whitespace(pa.DataFrameModel):
         nullable=True, description="Days since the customer's last line; empty: never. Breaks ties."
     )
     ownership: str = pa.Field(
-        isin=("never", "lapsed", "owner"), description="never or lapsed; owner only when settings list owners."
+        isin=("never", "lapsed", "owner"),
+        nullable=True,
+        description="never or lapsed; owner only when settings list owners; empty: unknown.",
     )
     segment: str = pa.Field(isin=SEGMENTS, description="warm, cold or prospect.")
     nba_reason: str = pa.Field(
@@ -222,6 +224,7 @@ class Eligibility(_Document):
     total_excluded: int = Field(ge=0, description="Rows dropped by any gate.")
     kept_rows: int = Field(ge=0, description="Rows that passed every gate.")
     lapsed_kept: int = Field(ge=0, description="Former owners among the kept rows: win-back.")
+    ownership_unknown_kept: int = Field(ge=0, description="Rows kept although their ownership is unknown.")
     region_unknown_kept: int = Field(ge=0, description="Rows kept although their region is unknown.")
 
 
