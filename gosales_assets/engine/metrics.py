@@ -353,7 +353,9 @@ def thresholds_table(frame: pl.DataFrame, k_percents: Sequence[int]) -> pl.DataF
     )
 
 
-def summary(frame: pl.DataFrame, *, top_k_percents: Sequence[int], min_positives: int) -> dict[str, Any]:
+def summary(
+    frame: pl.DataFrame, *, top_k_percents: Sequence[int], min_positives: int, min_positives_interval: int = 0
+) -> dict[str, Any]:
     """Every metric of one population at one cutoff.
 
     Parameters
@@ -365,6 +367,8 @@ def summary(frame: pl.DataFrame, *, top_k_percents: Sequence[int], min_positives
         Whole percent of ``lift@K``, ``rev_lift@K`` and ``capture@K``.
     min_positives
         Distinct positive customers below which no metric is given.
+    min_positives_interval
+        Distinct positive customers below which no interval is given.
 
     Returns
     -------
@@ -402,7 +406,9 @@ def summary(frame: pl.DataFrame, *, top_k_percents: Sequence[int], min_positives
         **expected_to_observed(y, p),
     }
     if not enough:
-        values |= dict.fromkeys(("ratio", "ratio_lo", "ratio_hi"))
+        values["ratio"] = None
+    if not enough or positives < min_positives_interval:
+        values |= dict.fromkeys(("ratio_lo", "ratio_hi"))
     for k in top_k_percents:
         values[f"lift@{k}"] = lift_at_k(y, order, k) if ranks else None
         values[f"rev_lift@{k}"] = rev_lift_at_k(y, w, order, k) if ranks and w is not None else None
@@ -422,6 +428,31 @@ def summary(frame: pl.DataFrame, *, top_k_percents: Sequence[int], min_positives
         "positives": positives,
         "base_rate": finite(int(y.sum()) / len(y)) if len(y) else None,
         **{name: finite(value) if isinstance(value, float) else value for name, value in values.items()},
+    }
+
+
+def unknown_summary(frame: pl.DataFrame, *, top_k_percents: Sequence[int], status: str) -> dict[str, Any]:
+    """The form of `summary` for rows whose outcome is not known yet: rows and expectation, everything else None.
+
+    Parameters
+    ----------
+    frame
+        Column p.
+    top_k_percents
+        As in `summary`.
+    status
+        Why nothing is known.
+    """
+    p = _scores(frame["p"])
+    names = ("positives", "base_rate", "auc", "average_precision", "pr_auc", "brier", "cal_mae")
+    shares = [f"{name}@{k}" for k in top_k_percents for name in ("lift", "rev_lift", "capture")]
+    return {
+        "status": status,
+        "n": len(p),
+        **dict.fromkeys(names),
+        "n_distinct_scores": len(np.unique(p)),
+        "expected": finite(math.fsum(p)) if len(p) else None,
+        **dict.fromkeys(("observed", "ratio", "ratio_lo", "ratio_hi", *shares)),
     }
 
 

@@ -299,6 +299,25 @@ def test_too_few_positive_customers_give_counts_and_no_metric():
     PopulationMetrics.model_validate(values)
 
 
+def test_unknown_outcome_keeps_the_form_and_claims_nothing():
+    known = m.summary(rows(Y, P), top_k_percents=[10], min_positives=1)
+    unknown = m.unknown_summary(rows(Y, P), top_k_percents=[10], status="window_open")
+    assert list(unknown) == list(known)
+    assert {k: v for k, v in unknown.items() if v is not None} == {
+        "status": "window_open",
+        "n": 10,
+        "n_distinct_scores": 10,
+        "expected": 4.65,
+    }
+    PopulationMetrics.model_validate(unknown)
+
+
+def test_interval_needs_more_positives_than_the_value():
+    values = m.summary(rows(Y, P), top_k_percents=[10], min_positives=4, min_positives_interval=5)
+    assert values["ratio"] == pytest.approx(4.65 / 4)
+    assert values["ratio_lo"] is values["ratio_hi"] is None
+
+
 def test_positives_are_distinct_customers():
     # Two positive rows of one customer are one positive.
     frame = rows([1, 1, 0, 0], [0.9, 0.8, 0.2, 0.1], ids=["a", "a", "b", "c"])
