@@ -104,6 +104,11 @@ def test_a_product_booked_under_the_target_and_elsewhere_is_the_targets_own() ->
     assert mb_rules(facts(world), D, CUTOFF, features=FEATURES)["product_sku"].to_list() == ["X"]
 
 
+def test_a_product_mapped_to_the_target_but_routed_elsewhere_makes_no_rule() -> None:
+    routed = target("d", skus=["T", "Y"])
+    assert mb_rules(facts(WORLD), routed, CUTOFF, features=FEATURES)["product_sku"].to_list() == ["X"]
+
+
 def test_nobody_bought_the_target() -> None:
     rules = mb_rules(facts(owners("X", "other", range(1, 11))), D, CUTOFF, features=FEATURES)
     assert rules.select("support", "baseline_division_rate", "confidence", "lift").rows() == [(10, 0.0, 0.0, 0.0)]

@@ -167,6 +167,13 @@ def test_probability_and_value_break_ties_before_recency() -> None:
     assert result.whitespace["customer_id"].to_list() == ["c2", "c3", "c1"]
 
 
+def test_grades_are_positions_within_the_division() -> None:
+    result = conforms(rank({"a": scores("a", [0.9, 0.8]), "b": scores("b", [0.2, 0.1])}))
+    got = result.whitespace.sort("division", "customer_id")
+    assert got["score_pct"].to_list() == [1.0, 0.5, 1.0, 0.5]
+    assert got["score_grade"].to_list() == ["A", "C", "A", "C"]
+
+
 def test_owners_are_left_out_before_anything_is_ranked() -> None:
     frame = scores("a", [0.9, 0.5, 0.1], ownership=["owner", "lapsed", "never"])
     result = conforms(rank({"a": frame}))
