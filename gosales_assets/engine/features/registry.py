@@ -1,0 +1,132 @@
+"""All feature families, their canonical order, and the list a model is trained and scored with.
+
+Belongs here: which families exist, in which order their columns stand, and that their declarations fit together.
+Does not belong here: how any of them is computed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from gosales_assets.engine.features.families import (
+    deltas,
+    diversity,
+    dynamics,
+    lifecycle,
+    lifetime,
+    margin,
+    mix,
+    recency,
+    returns,
+    season,
+    sources,
+    windows,
+)
+from gosales_assets.engine.features.ledger import Ledger
+from gosales_assets.engine.features.spec import DTYPES, Feature, FeatureSpec, Plan, Scope
+
+if TYPE_CHECKING:
+    from gosales_assets.settings import FeatureSettings
+
+#: In the order of the columns. A new family is a module with ``declare_features`` and its line here.
+FAMILIES = (
+    lifetime,
+    recency,
+    windows,
+    deltas,
+    margin,
+    dynamics,
+    lifecycle,
+    season,
+    mix,
+    diversity,
+    returns,
+    sources,
+)
+
+
+def declared(plan: Plan) -> tuple[Feature, ...]:
+    """Every feature of a plan, in canonical order.
+
+    Raises
+    ------
+    ValueError
+        When two families declare the same name.
+    """
+    features = tuple(f for family in FAMILIES for f in family.declare_features(plan))
+    names = [f.spec.name for f in features]
+    if twice := sorted({n for n in names if names.count(n) > 1}):
+        raise ValueError(f"feature {twice[0]!r} is declared twice")
+    return features
+
+
+def feature_specs(features: FeatureSettings, divisions: Sequence[str]) -> tuple[FeatureSpec, ...]:
+    """Declarations of all features, in the order of the columns of the feature matrix.
+
+    Parameters
+    ----------
+    features
+        The settings of the features.
+    divisions
+        Display names of the taxonomy's divisions. Settings and divisions alone decide the list, never data: a
+        division without a line has its columns all the same.
+
+    Returns
+    -------
+    tuple of FeatureSpec
+    """
+    return tuple(f.spec for f in declared(Plan.of(features, divisions)))
+
+
+def feature_list(specs: Iterable[FeatureSpec]) -> dict[str, Any]:
+    """The document ``feature_list.json``: what a matrix must hold to be scored, and in which order.
+
+    Parameters
+    ----------
+    specs
+        Declarations in canonical order.
+
+    Returns
+    -------
+    dict
+        ``version`` (sha256 of the list) and ``features`` (name, dtype and family of each).
+    """
+    features = [{"name": s.name, "dtype": s.dtype, "family": s.family} for s in specs]
+    text = json.dumps(features, sort_keys=True, separators=(",", ":"))
+    return {"version": hashlib.sha256(text.encode()).hexdigest(), "features": features}
+
+
+def evaluate(features: Iterable[Feature], ledger: Ledger, scope: Scope) -> list[pl.Series]:
+    """Compute the features of one scope.
+
+    Parameters
+    ----------
+    features
+        Declared features; those of other scopes are passed over.
+    ledger
+        The lines of that scope.
+
+    Returns
+    -------
+    list of Series
+        Named and typed as declared, one value per customer of the ledger; NaN and infinity have become null.
+    """
+    return [_column(f, ledger) for f in features if f.spec.scope == scope]
+
+
+def _column(feature: Feature, ledger: Ledger) -> pl.Series:
+    spec = feature.spec
+    values = feature.value(ledger)
+    if isinstance(values, pl.Series):
+        values = values.cast(pl.Float64).to_numpy()  # null becomes NaN
+    if spec.dtype == "Float64" or values.dtype.kind == "f":
+        values = np.where(np.isfinite(values), values, np.nan)
+        column = pl.Series(spec.name, values, nan_to_null=True)
+        return column if spec.dtype == "Float64" else column.cast(DTYPES[spec.dtype])
+    return pl.Series(spec.name, values.astype(spec.dtype.lower()))
