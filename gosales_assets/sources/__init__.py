@@ -94,10 +94,10 @@ def read_sales_log(spec: SalesLog, taxonomy: Taxonomy) -> RawLog:
 
 
 def _sample(spec: SalesLog, taxonomy: Taxonomy) -> RawLog:
-    from gosales_assets.sources import sample
+    from gosales_assets.sources.sample import world_of
 
     _must_be(spec, spec.sample.layout, "sources.sales_log.sample.layout")
-    world = sample.world_of(spec.sample)
+    world = world_of(spec.sample)
     spoiled = world.records(spec.sample.layout, taxonomy, spec.sample.dirt_share)
     return RawLog(
         records=spoiled.records.lazy(),
@@ -113,18 +113,18 @@ def _sample(spec: SalesLog, taxonomy: Taxonomy) -> RawLog:
 
 
 def _files(spec: SalesLog, taxonomy: Taxonomy) -> RawLog:
-    from gosales_assets.sources import files
+    from gosales_assets.sources.files import read_tables
 
-    log = files.read_tables(spec.path, encoding=spec.encoding, separator=spec.separator, what="sources.sales_log.path")
+    log = read_tables(spec.path, encoding=spec.encoding, separator=spec.separator, what="sources.sales_log.path")
     return RawLog(log.records, spec.layout, spec.as_of, {"kind": "files", "files": log.description})
 
 
 def _completejourney(spec: SalesLog, taxonomy: Taxonomy) -> RawLog:
-    from gosales_assets.sources import completejourney
+    from gosales_assets.sources.completejourney import AS_OF, read
 
     _must_be(spec, "tidy", "the data set")
-    records, description = completejourney.read()
-    return RawLog(records, "tidy", spec.as_of or completejourney.AS_OF, description)
+    records, description = read()
+    return RawLog(records, "tidy", spec.as_of or AS_OF, description)
 
 
 def _database(spec: SalesLog, taxonomy: Taxonomy) -> RawLog:
@@ -166,13 +166,14 @@ def fingerprint(spec: SalesLog) -> str:
         As `read_sales_log`.
     """
     if spec.kind == "files":
-        from gosales_assets.sources import files
+        from gosales_assets.sources.files import digest, resolve
 
-        return files.digest(files.resolve(spec.path, what="sources.sales_log.path"))
+        return digest(resolve(spec.path, what="sources.sales_log.path"))
     if spec.kind == "completejourney":
-        from gosales_assets.sources import completejourney, files
+        from gosales_assets.sources.completejourney import data_files
+        from gosales_assets.sources.files import digest
 
-        return files.digest(completejourney.data_files())
+        return digest(data_files())
     if spec.kind == "database":
         raise SourceError(_NO_DATABASE)
     parameters = {"kind": "sample", **spec.sample.model_dump(mode="json")}
@@ -200,13 +201,13 @@ def read_industry_enrichment(sources: Sources, taxonomy: Taxonomy) -> pl.DataFra
         When the file is missing or has neither a customer nor an industry column.
     """
     if sources.industry_enrichment.path:
-        from gosales_assets.sources import side
+        from gosales_assets.sources.side import read_enrichment
 
-        return side.read_enrichment(sources.industry_enrichment.path)
+        return read_enrichment(sources.industry_enrichment.path)
     if sources.sales_log.kind == "sample":
-        from gosales_assets.sources import sample
+        from gosales_assets.sources.sample import world_of
 
-        return sample.world_of(sources.sales_log.sample).enrichment.select(ENRICHMENT_COLUMNS)
+        return world_of(sources.sales_log.sample).enrichment.select(ENRICHMENT_COLUMNS)
     return pl.DataFrame(schema=dict.fromkeys(ENRICHMENT_COLUMNS, pl.String))
 
 
@@ -231,11 +232,11 @@ def read_customer_assets(sources: Sources, taxonomy: Taxonomy) -> pl.DataFrame:
         When the file is missing or lacks the customer or the product.
     """
     if sources.customer_assets.path:
-        from gosales_assets.sources import side
+        from gosales_assets.sources.side import read_assets
 
-        return side.read_assets(sources.customer_assets.path)
+        return read_assets(sources.customer_assets.path)
     if sources.sales_log.kind == "sample":
-        from gosales_assets.sources import sample
+        from gosales_assets.sources.sample import world_of
 
-        return sample.world_of(sources.sales_log.sample).customer_assets
+        return world_of(sources.sales_log.sample).customer_assets
     return pl.DataFrame(schema=dict.fromkeys(ASSET_COLUMNS, pl.String))

@@ -1,0 +1,62 @@
+"""Facts about the external inputs that are not their records: versions, order, declared end.
+
+Belongs here: what decides whether an input changed, and what is known about it without reading it all. Does not belong
+here: readers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import date
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+if TYPE_CHECKING:
+    from gosales_assets.settings import SalesLog, Sources
+
+#: Version of an input that is not configured.
+ABSENT = hashlib.sha256(b"absent").hexdigest()
+
+
+def input_version(sources: Sources, name: str) -> str:
+    """sha256 of one external input.
+
+    Parameters
+    ----------
+    sources
+        ``sources`` of the settings.
+    name
+        ``sales_log``, ``industry_enrichment`` or ``customer_assets``.
+
+    Returns
+    -------
+    str
+        Hash of the files; of the parameters for the synthetic world; `ABSENT` when nothing is configured.
+    """
+    from gosales_assets.sources import files, fingerprint
+
+    if name == "sales_log":
+        return fingerprint(sources.sales_log)
+    side = {"industry_enrichment": sources.industry_enrichment, "customer_assets": sources.customer_assets}[name]
+    if side.path:
+        return files.digest(files.resolve((side.path,), what=f"sources.{name}.path"))
+    return fingerprint(sources.sales_log) if sources.sales_log.kind == "sample" else ABSENT
+
+
+def declared_as_of(spec: SalesLog) -> date | None:
+    """The last day the log is complete for, where settings or source declare it."""
+    if spec.as_of is not None:
+        return spec.as_of
+    if spec.kind == "sample":
+        return spec.sample.end
+    if spec.kind == "completejourney":
+        from gosales_assets.sources.completejourney import AS_OF
+
+        return AS_OF
+    return None
+
+
+def canonical_order(records: pl.LazyFrame) -> pl.LazyFrame:
+    """Records in an order that does not depend on the order they arrived in."""
+    return records.sort(records.collect_schema().names(), nulls_last=True, maintain_order=True)
