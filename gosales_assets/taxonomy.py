@@ -54,6 +54,11 @@ def slugify(name: str) -> str:
     return slug
 
 
+def fold(name: str) -> str:
+    """A division or SKU name for comparison, as `match_key` folds a column: trimmed, lower case."""
+    return name.strip().lower()
+
+
 def match_key(column: str | pl.Expr) -> pl.Expr:
     """Expression folding a division or SKU name for comparison: trimmed, lower case."""
     expr = pl.col(column) if isinstance(column, str) else column
@@ -119,6 +124,8 @@ class Target:
         False for predictors only (maintenance renewals).
     ranked
         Whether the target may stand in the ranked whitespace list. Ranked targets share no SKU.
+    quantity_only
+        Those of its SKUs that are booked with quantity but without gross profit.
     """
 
     slug: str
@@ -129,13 +136,25 @@ class Target:
     label_basis: LabelBasis = "gp"
     trainable: bool = True
     ranked: bool = True
+    quantity_only: frozenset[str] = frozenset()
 
     def lines(self, sku: str = "product_sku", division: str = "product_division") -> pl.Expr:
         """Boolean expression: the fact line belongs to the target. The only such predicate in the package."""
         if self.kind == "division":
             assert self.division is not None
-            return (match_key(division) == self.division.strip().casefold()).fill_null(False)
+            return (match_key(division) == fold(self.division)).fill_null(False)
         return pl.col(sku).is_in(sorted(self.skus)).fill_null(False)
+
+    def quantity_lines(self, sku: str = "product_sku", division: str = "product_division") -> pl.Expr:
+        """Boolean expression: a line of the target whose quantity alone makes a purchase.
+
+        None under the basis ``gp``. Under ``gp_or_qty`` the quantity-only SKUs; every line when the product map names
+        none of them, as in a log whose lines name only their division: the basis is then a statement about them all.
+        """
+        if self.label_basis == "gp":
+            return pl.lit(False)
+        own = self.lines(sku, division)
+        return own & pl.col(sku).is_in(sorted(self.quantity_only)).fill_null(False) if self.quantity_only else own
 
 
 @dataclass(frozen=True)
@@ -253,9 +272,8 @@ class Taxonomy:
         else:
             raise TaxonomyError(f"taxonomy file {path}: use .yaml, .yml or .csv")
         if not isinstance(document, dict) or (unknown := sorted(set(document) - {"products", "targets"})):
-            raise TaxonomyError(
-                f"taxonomy file {path}: expected `products` and `targets`, found {unknown if isinstance(document, dict) else document!r}"
-            )
+            found = unknown if isinstance(document, dict) else document
+            raise TaxonomyError(f"taxonomy file {path}: expected `products` and `targets`, found {found!r}")
         known = dict(base.by_sku) if base else {}
         for i, entry in enumerate(document.get("products") or []):
             product = _product(entry, known, where=f"taxonomy file {path}, product {i + 1}")
@@ -284,6 +302,8 @@ _PRODUCT_FIELDS = (
     "quantity_only",
 )
 
+_BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
 
 def _product(entry: Any, known: Mapping[str, Product], where: str) -> Product:
     if not isinstance(entry, dict):
@@ -298,7 +318,11 @@ def _product(entry: Any, known: Mapping[str, Product], where: str) -> Product:
         if key in values:
             values[key] = (values[key],) if isinstance(values[key], str) else tuple(values[key])
     if "routes" in values:
-        values["routes"] = {str(k).strip().casefold(): v for k, v in values["routes"].items()}
+        values["routes"] = {fold(str(k)): v for k, v in values["routes"].items()}
+    if isinstance(flag := values.get("quantity_only"), str):
+        if fold(flag) not in _BOOLEANS:
+            raise TaxonomyError(f"{where}: field 'quantity_only' is {flag!r}; write true or false")
+        values["quantity_only"] = _BOOLEANS[fold(flag)]
     if (base := known.get(values["sku"])) is not None:
         return replace(base, **values)
     if "division" not in values:
@@ -309,9 +333,8 @@ def _product(entry: Any, known: Mapping[str, Product], where: str) -> Product:
 def _target(entry: Any, products: tuple[Product, ...], where: str) -> Target:
     allowed = ("display", "division", "skus", "label_basis", "trainable", "ranked")
     if not isinstance(entry, dict) or (unknown := sorted(set(entry) - set(allowed))):
-        raise TaxonomyError(
-            f"{where}: expected the fields {', '.join(allowed)}, found {unknown if isinstance(entry, dict) else entry!r}"
-        )
+        found = unknown if isinstance(entry, dict) else entry
+        raise TaxonomyError(f"{where}: expected the fields {', '.join(allowed)}, found {found!r}")
     flags = {k: entry[k] for k in ("label_basis", "trainable", "ranked") if k in entry}
     if "division" in entry:
         target = _division_target(entry["division"], products)
@@ -326,12 +349,31 @@ def _target(entry: Any, products: tuple[Product, ...], where: str) -> Target:
         raise TaxonomyError(f"{where}: give `division`, or `display` and `skus`")
     if missing := sorted(skus - {p.sku for p in products}):
         raise TaxonomyError(f"{where}: SKU {missing[0]!r} is not among the products")
-    return Target(slugify(entry["display"]), entry["display"], "sku_set", skus, **flags)
+    return Target(
+        slugify(entry["display"]),
+        entry["display"],
+        "sku_set",
+        skus,
+        quantity_only=_quantity_only(skus, products),
+        **flags,
+    )
 
 
 def _division_target(name: str, products: tuple[Product, ...], **flags: Any) -> Target:
     skus = frozenset(p.sku for p in products if p.division == name)
-    return Target(slugify(name), name, "division", skus, division=name, **flags)
+    return Target(
+        slugify(name),
+        name,
+        "division",
+        skus,
+        division=name,
+        quantity_only=_quantity_only(skus, products),
+        **flags,
+    )
+
+
+def _quantity_only(skus: Iterable[str], products: tuple[Product, ...]) -> frozenset[str]:
+    return frozenset(p.sku for p in products if p.quantity_only) & frozenset(skus)
 
 
 def _p(sku: str, division: str, family: str, sale_type: str, qty: str | None = None, **more: Any) -> Product:
@@ -410,14 +452,21 @@ _SKU_SETS: tuple[tuple[str, tuple[str, ...], bool], ...] = (
 
 def _targets(products: tuple[Product, ...]) -> tuple[Target, ...]:
     """The registry: 13 SKU-set targets, then the divisions no SKU-set target stands for."""
-    known = {p.sku: p for p in products}
 
-    def basis(skus: Iterable[str]) -> LabelBasis:
-        return "gp_or_qty" if any(known[s].quantity_only for s in skus) else "gp"
+    def sku_set(display: str, skus: Iterable[str], ranked: bool = True) -> Target:
+        quantity_only = _quantity_only(skus, products)
+        return Target(
+            slugify(display),
+            display,
+            "sku_set",
+            frozenset(skus),
+            label_basis="gp_or_qty" if quantity_only else "gp",
+            ranked=ranked,
+            quantity_only=quantity_only,
+        )
 
-    printers = frozenset(p.sku for p in products if p.sale_type == "Printer")
-    sets = [Target(slugify(d), d, "sku_set", frozenset(s), label_basis=basis(s), ranked=r) for d, s, r in _SKU_SETS]
-    sets.append(Target("printers", "Printers", "sku_set", printers, label_basis=basis(printers)))
+    sets = [sku_set(display, skus, ranked) for display, skus, ranked in _SKU_SETS]
+    sets.append(sku_set("Printers", [p.sku for p in products if p.sale_type == "Printer"]))
     taken = {t.slug for t in sets}
     flags: dict[str, dict[str, bool]] = {
         "Hardware": {"ranked": False},

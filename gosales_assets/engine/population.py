@@ -1,0 +1,209 @@
+"""Who counts at a cutoff: the roster, who owns a target, and which segment a customer belongs to.
+
+Belongs here: the one definition of roster, ownership and segment that labels, features, gates, metrics and reports
+read. Does not belong here: labels, features, date arithmetic.
+
+Every function takes the whole fact table and restricts it to what was known at the cutoff itself.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+import polars as pl
+
+from gosales_assets.engine.star.assets import condition_assets
+from gosales_assets.engine.star.parsing import QUANTITY_DECIMALS, cents
+from gosales_assets.taxonomy import Target
+from gosales_assets.timeline import Window, add_days, feature_window, until
+
+OWNER, LAPSED, NEVER = "owner", "lapsed", "never"
+WARM, COLD, PROSPECT = "warm", "cold", "prospect"
+
+
+def roster(dim: pl.LazyFrame | pl.DataFrame, cutoff: date) -> pl.DataFrame:
+    """Customers known at the cutoff: first seen on or before it.
+
+    A roster of today would hold customers who are known *because* they bought after the cutoff.
+
+    Parameters
+    ----------
+    dim
+        dim_customer; ``customer_id``, ``first_seen_date``. Customers never seen (null) are not known.
+    cutoff
+        Last day included.
+
+    Returns
+    -------
+    DataFrame
+        ``customer_id``, sorted.
+    """
+    known = dim.lazy().filter(until(cutoff, "first_seen_date"))
+    return known.select("customer_id").unique().sort("customer_id").collect()
+
+
+def known_assets(assets: pl.DataFrame | None, cutoff: date) -> pl.DataFrame:
+    """Assets known at the cutoff, with whether each is active.
+
+    Parameters
+    ----------
+    assets
+        Typed or as received; None is no assets.
+    cutoff
+        Last day included. An asset bought later, or at an unknown date, is not known; its expiration date is taken as
+        of today, which is all a current extract holds.
+
+    Returns
+    -------
+    DataFrame
+        The columns of the typed assets and ``active`` (Boolean): not expired before the cutoff.
+    """
+    known = condition_assets(assets).filter(until(cutoff, "purchase_date") & (pl.col("quantity") > 0))
+    return known.with_columns(
+        active=pl.col("expiration_date").is_null() | (pl.col("expiration_date") >= cutoff).fill_null(True)
+    )
+
+
+def _net_positive(lines: pl.Expr) -> pl.Expr:
+    """Aggregation: net quantity or net gross profit of the marked lines is positive, returns taken off."""
+    quantity = pl.col("quantity").filter(lines).sum().round(QUANTITY_DECIMALS)
+    return (quantity > 0) | (cents("gross_profit").filter(lines).sum() > 0)
+
+
+def ownership(
+    facts: pl.LazyFrame,
+    customers: pl.DataFrame,
+    target: Target,
+    cutoff: date,
+    *,
+    lookback_months: int | None,
+    reinclude_days: int,
+    denylist: frozenset[str] = frozenset(),
+    assets: pl.DataFrame | None = None,
+) -> pl.DataFrame:
+    """Whether each customer owns the target at the cutoff.
+
+    - ``owner``: net quantity or net gross profit of the target's lines inside the lookback is positive, or an asset of
+      the target is active or expired less than ``reinclude_days`` ago.
+    - ``lapsed``: was an owner, but every asset of the target expired at least ``reinclude_days`` before the cutoff and
+      nothing net-positive was bought since; or all purchases lie before the lookback.
+    - ``never``: neither.
+
+    Whitespace is everyone who is not ``owner``.
+
+    Parameters
+    ----------
+    facts
+        fact_transactions.
+    customers
+        ``customer_id``, unique.
+    target
+        Whose lines count.
+    cutoff
+        Last day included.
+    lookback_months
+        Months of purchases that make an owner; None: ever.
+    reinclude_days
+        Days since the last expiry after which an owner without purchases counts as lapsed.
+    denylist
+        SKUs that make no owner.
+    assets
+        Customer assets; None is no assets.
+
+    Returns
+    -------
+    DataFrame
+        ``customer_id``, ``ownership``; one row per customer, sorted.
+    """
+    recent = Window(add_days(cutoff, -reinclude_days), cutoff).contains()
+    inside = pl.lit(True) if lookback_months is None else feature_window(cutoff, lookback_months).contains()
+    bought = (
+        facts.filter(target.lines() & until(cutoff) & ~pl.col("product_sku").is_in(sorted(denylist)))
+        .group_by("customer_id")
+        .agg(
+            ever=_net_positive(pl.lit(True)),
+            inside=_net_positive(inside),
+            recent=_net_positive(recent),
+        )
+    )
+    mine = pl.col("product_sku").is_in(sorted(target.skus - denylist))
+    long_expired = pl.col("expiration_date") <= add_days(cutoff, -reinclude_days)
+    owned = (
+        known_assets(assets, cutoff)
+        .lazy()
+        .filter(mine)
+        .group_by("customer_id")
+        .agg(asset=pl.lit(True), expired=long_expired.fill_null(False).all())
+    )
+    flags = ("ever", "inside", "recent", "asset", "expired")
+    reincluded = pl.col("expired") & ~pl.col("recent")
+    holds = pl.col("inside") | (pl.col("asset") & ~pl.col("expired"))
+    return (
+        customers.lazy()
+        .select("customer_id")
+        .join(bought, on="customer_id", how="left")
+        .join(owned, on="customer_id", how="left")
+        .with_columns(pl.col(flags).fill_null(False))
+        .select(
+            "customer_id",
+            ownership=pl.when(holds & ~reincluded)
+            .then(pl.lit(OWNER))
+            .when(pl.col("ever") | pl.col("asset"))
+            .then(pl.lit(LAPSED))
+            .otherwise(pl.lit(NEVER)),
+        )
+        .sort("customer_id")
+        .collect()
+    )
+
+
+def segments(
+    facts: pl.LazyFrame,
+    customers: pl.DataFrame,
+    cutoff: date,
+    *,
+    warm_window_months: int,
+    assets: pl.DataFrame | None = None,
+) -> pl.DataFrame:
+    """Segment of each customer at the cutoff.
+
+    ``warm``: at least one line, of any kind, in ``(cutoff - warm_window_months, cutoff]``; ``cold``: not warm, with an
+    active asset; else ``prospect``.
+
+    Parameters
+    ----------
+    facts
+        fact_transactions.
+    customers
+        ``customer_id``, unique.
+    cutoff
+        Last day included.
+    warm_window_months
+        Calendar months, not multiples of 30 days.
+    assets
+        Customer assets; None is no assets.
+
+    Returns
+    -------
+    DataFrame
+        ``customer_id``, ``segment``; one row per customer, sorted.
+    """
+    window = feature_window(cutoff, warm_window_months)
+    warm = facts.filter(window.contains()).select("customer_id", warm=pl.lit(True)).unique()
+    active = known_assets(assets, cutoff).lazy().filter("active").select("customer_id", cold=pl.lit(True)).unique()
+    return (
+        customers.lazy()
+        .select("customer_id")
+        .join(warm, on="customer_id", how="left")
+        .join(active, on="customer_id", how="left")
+        .select(
+            "customer_id",
+            segment=pl.when(pl.col("warm").fill_null(False))
+            .then(pl.lit(WARM))
+            .when(pl.col("cold").fill_null(False))
+            .then(pl.lit(COLD))
+            .otherwise(pl.lit(PROSPECT)),
+        )
+        .sort("customer_id")
+        .collect()
+    )

@@ -1,0 +1,236 @@
+"""Text of a raw log -> typed values: identifiers, names, amounts, dates.
+
+Belongs here: one grammar per kind of value, as Polars expressions. What a grammar does not know becomes null and is
+reported by the caller; nothing is guessed. Does not belong here: which column holds what, what happens to a bad record.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+#: Texts that mean "no value", compared trimmed and in lower case.
+NULL_TOKENS = ("", "nan", "none", "null", "nat", "<na>")
+
+#: Fractional digits a quantity keeps. Units are whole, weights and hours are not.
+QUANTITY_DECIMALS = 4
+
+#: Amounts beyond this cannot be held to the cent in a 64-bit float.
+MAX_AMOUNT = 10.0**13
+
+_GAP = "[ '\u00a0\u202f\u2009\u2019]"
+_CURRENCY = "[$€£]"
+
+
+def text(column: str | pl.Expr) -> pl.Expr:
+    """Trimmed text; null tokens become null. Columns of other types are written out first.
+
+    A float is written as an integer when it is one, else with 15 significant digits.
+    """
+    expr = pl.col(column) if isinstance(column, str) else column
+    trimmed = expr.cast(pl.String).str.strip_chars()
+    return pl.when(~trimmed.str.to_lowercase().is_in(NULL_TOKENS)).then(trimmed)
+
+
+def identifier(column: str | pl.Expr) -> pl.Expr:
+    """A key as text: trimmed, ``123.0`` -> ``123``, null tokens -> null. Leading zeros stay. Idempotent.
+
+    Examples
+    --------
+    >>> pl.DataFrame({"id": [" 00123 ", "123.0", "ACME v2.0", "NaN"]}).select(identifier("id")).to_series().to_list()
+    ['00123', '123', 'ACME v2.0', None]
+    """
+    return text(column).str.replace(r"^(\d+)\.0+$", "${1}")
+
+
+def floats_as_text(frame: pl.LazyFrame) -> pl.LazyFrame:
+    """Write float columns with at most 15 significant digits, so that 0.1 + 0.2 is no key of its own."""
+    schema = frame.collect_schema()
+    floats = [name for name, dtype in schema.items() if dtype.is_float()]
+    return frame.with_columns(pl.col(floats).round_sig_figs(15).cast(pl.String)) if floats else frame
+
+
+def name_key(column: str | pl.Expr) -> pl.Expr:
+    """A name for matching: trimmed, lower case, runs of blanks as one blank."""
+    return text(column).str.to_lowercase().str.replace_all(r"\s+", " ")
+
+
+def name_prefix_id(column: str | pl.Expr) -> pl.Expr:
+    """Number a name begins with (``497588 Bluepen``), Int64; ``3M Company`` has none."""
+    return text(column).str.extract(r"^(\d+)(?:\s|$)").cast(pl.Int64, strict=False)
+
+
+def amount(column: str | pl.Expr) -> pl.Expr:
+    """Text of an amount or a count as Float64; null when it is none.
+
+    Understands signs before and after, parentheses, one of ``$ € £``, groups of three by comma, point, blank or
+    apostrophe, decimal point and decimal comma. A single comma before exactly three digits separates thousands; words
+    (``USD 5``, ``n/a``) are not amounts.
+
+    Examples
+    --------
+    >>> texts = pl.Series("a", ["$1,234.50", "(2,000)", "1.234,50", "5-", "USD 5"])
+    >>> texts.to_frame().select(amount("a")).to_series().to_list()
+    [1234.5, -2000.0, 1234.5, -5.0, None]
+    """
+    raw = text(column)
+    bare = raw.str.replace(_CURRENCY, "").str.strip_chars()
+    parenthesised = bare.str.contains(r"^\(.*\)$")
+    inner = pl.when(parenthesised).then(bare.str.slice(1, bare.str.len_chars() - 2)).otherwise(bare).str.strip_chars()
+    signed = inner.str.contains(r"^[+-]|-$")
+    negative = inner.str.contains(r"^-|-$")
+    body = inner.str.replace(r"^[+-]\s*", "").str.replace(r"\s*-$", "").str.strip_chars()
+    # "5--", "-5-" and "(-5)" say two things about the sign: no number.
+    twice = (parenthesised & signed) | inner.str.contains(r"^[+-].*-$") | body.str.contains(r"^[+-]|-$")
+    compact = pl.when(body.str.contains(rf"^\d{{1,3}}({_GAP}\d{{3}})+([.,]\d*)?$")).then(
+        body.str.replace_all(_GAP, "").str.replace(",", ".", literal=True)
+    )
+    plain = pl.when(body.str.contains(r"^(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?$")).then(body)
+    by_comma = pl.when(body.str.contains(r"^\d{1,3}(,\d{3})+(\.\d*)?$")).then(
+        body.str.replace_all(",", "", literal=True)
+    )
+    by_point = pl.when(body.str.contains(r"^\d{1,3}(\.\d{3})+,\d*$|^\d{1,3}(\.\d{3}){2,}$")).then(
+        body.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
+    )
+    decimal_comma = pl.when(body.str.contains(r"^\d+,\d{1,2}$|^\d{4,},\d+$")).then(
+        body.str.replace(",", ".", literal=True)
+    )
+    value = pl.coalesce(plain, by_comma, by_point, decimal_comma, compact).cast(pl.Float64, strict=False)
+    signed_value = pl.when(negative | parenthesised).then(-value).otherwise(value)
+    return pl.when(~twice & (value.abs() < MAX_AMOUNT)).then(signed_value)
+
+
+def parse_amounts(values: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """Amounts of a column and where the text was none.
+
+    Numbers and plain decimal text, which is nearly everything, are cast; only the rest goes through `amount`.
+
+    Parameters
+    ----------
+    values
+        Column of any type.
+
+    Returns
+    -------
+    (Float64, Boolean)
+        The values (null where blank or not a number), and True where something stood there that is no number.
+    """
+    frame = values.alias("raw").to_frame()
+    if values.dtype.is_numeric() or values.dtype == pl.Boolean:
+        number = pl.col("raw").cast(pl.Float64)
+        fine = number.is_finite() & (number.abs() < MAX_AMOUNT)
+        out = frame.select(
+            value=pl.when(fine).then(number), bad=number.is_not_null() & ~number.is_nan() & ~fine.fill_null(False)
+        )
+        return out["value"], out["bad"].fill_null(False)
+    number = pl.col("raw").cast(pl.Float64, strict=False)
+    frame = frame.with_columns(value=pl.when(number.abs() < MAX_AMOUNT).then(number))
+    nothing = pl.repeat(False, frame.height, dtype=pl.Boolean, eager=True)
+    left = frame.with_row_index("row").filter(pl.col("value").is_null()).filter(text("raw").is_not_null())
+    if left.is_empty():
+        return frame["value"], nothing
+    slow = left.select("row", value=amount("raw"))
+    return frame["value"].scatter(slow["row"], slow["value"]), nothing.scatter(slow["row"], slow["value"].is_null())
+
+
+def cents(column: str | pl.Expr) -> pl.Expr:
+    """An amount in whole cents, Int64; halves go to the even cent.
+
+    A float cannot hold most halves (12.345 is 12.34500000000000064), so what lies within the float's own error of a
+    half counts as one: the result is that of decimal arithmetic on the shortest text of the number. Sums of cents are
+    exact, whatever their order.
+
+    Examples
+    --------
+    >>> pl.DataFrame({"x": [12.345, 12.355, 0.004, -0.015]}).select(cents("x")).to_series().to_list()
+    [1234, 1236, 0, -2]
+    """
+    expr = pl.col(column) if isinstance(column, str) else column
+    scaled = expr.cast(pl.Float64).abs() * 100
+    floor = scaled.floor()
+    half = ((scaled - floor) - 0.5).abs() <= 1e-7 + scaled * 2.0**-51
+    whole = pl.when(half).then(floor + floor % 2).otherwise((scaled + 0.5).floor())
+    return (whole * expr.cast(pl.Float64).sign()).cast(pl.Int64)
+
+
+def from_cents(column: str | pl.Expr) -> pl.Expr:
+    """Cents as an amount, Float64 with two decimals."""
+    expr = pl.col(column) if isinstance(column, str) else column
+    return expr.cast(pl.Float64) / 100
+
+
+#: Date texts in the order they are tried: the first that fits wins. The two with slashes change places when the log
+#: writes the day first, which matters only where both numbers could be a month.
+_FORMATS_BEFORE = ("%Y-%m-%d", "%Y/%m/%d")
+_SLASHES = ("%m/%d/%Y", "%d/%m/%Y")
+_FORMATS_AFTER = ("%d.%m.%Y", "%Y%m%d", "%d-%b-%Y", "%d %b %Y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y", "%m-%d-%Y")
+
+_CLOCK = r"[T ]+\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?( ?[AaPp][Mm])?( ?(Z|UTC|[+-]\d{2}:?\d{2}))?$"
+_FOUR_DIGIT_YEAR = r"^\d{4}([-/])\d{1,2}[-/]\d{1,2}$|^\d{8}$|\d{4}$"
+
+
+def date_formats(day_first: bool) -> tuple[str, ...]:
+    """Date formats in the order they are tried.
+
+    Parameters
+    ----------
+    day_first
+        Whether 3/4/2024 is 3 April.
+    """
+    return (*_FORMATS_BEFORE, *(reversed(_SLASHES) if day_first else _SLASHES), *_FORMATS_AFTER)
+
+
+def _date_token(column: str | pl.Expr) -> pl.Expr:
+    """The day of a date text: the time of day is cut off, a two-digit year after slashes is of this century."""
+    token = text(column).str.replace(_CLOCK, "").str.replace(r"^(\d{1,2}/\d{1,2}/)(\d{2})$", "${1}20${2}")
+    return pl.when(token.str.contains(_FOUR_DIGIT_YEAR)).then(token)
+
+
+def calendar_date(column: str | pl.Expr, day_first: bool = False) -> pl.Expr:
+    """Text of a date, with or without a time of day, as Date; null when no format of `date_formats` fits.
+
+    Examples
+    --------
+    >>> pl.DataFrame({"d": ["2/3/2024 14:30", "13/2/2024", "bad"]}).select(calendar_date("d")).to_series().to_list()
+    [datetime.date(2024, 2, 3), datetime.date(2024, 2, 13), None]
+    """
+    token = _date_token(column)
+    return pl.coalesce(token.str.to_date(f, strict=False) for f in date_formats(day_first))
+
+
+def parse_dates(values: pl.Series, day_first: bool = False) -> tuple[pl.Series, pl.Series]:
+    """Dates of a column and where the text was none.
+
+    Dates and datetimes pass through (the time of day is dropped: a cutoff includes its whole day). Text is parsed once
+    per distinct day, since a log has few of them.
+
+    Parameters
+    ----------
+    values
+        Column of type Date, Datetime or text.
+    day_first
+        Whether 3/4/2024 is 3 April.
+
+    Returns
+    -------
+    (Date, Boolean)
+        The dates (null where blank or not a date), and True where something stood there that is no date.
+    """
+    if values.dtype == pl.Date or isinstance(values.dtype, pl.Datetime):
+        return values.cast(pl.Date), pl.repeat(False, len(values), dtype=pl.Boolean, eager=True)
+    frame = values.alias("raw").to_frame()
+    iso = pl.col("raw").cast(pl.String).str.to_date("%Y-%m-%d", strict=False)
+    if values.dtype == pl.String:
+        # The common case costs one pass; the guard keeps "24-01-15" from becoming the year 24.
+        frame = frame.with_columns(day=pl.when(pl.col("raw").str.contains(r"^\d{4}-")).then(iso))
+    else:
+        frame = frame.with_columns(day=pl.lit(None, pl.Date))
+    if frame["day"].null_count():
+        tokens = frame.lazy().filter(pl.col("day").is_null()).select(token=_date_token("raw")).unique().drop_nulls()
+        days = tokens.with_columns(parsed=calendar_date("token", day_first)).drop_nulls().collect()
+        frame = (
+            frame.with_columns(token=_date_token("raw"))
+            .join(days, on="token", how="left", maintain_order="left")
+            .with_columns(day=pl.coalesce("day", "parsed"))
+        )
+    out = frame.select("day", bad=pl.col("day").is_null() & text("raw").is_not_null())
+    return out["day"], out["bad"]
