@@ -54,7 +54,8 @@ def alerts(
         Validates against `Alerts`. ``status`` is ``alert`` when a rule fired, else ``unknown`` when one could not be
         judged, else ``ok``: nothing known is never good news.
     """
-    fired, unknown = [], []
+    fired: list[dict[str, Any]] = []
+    unknown: list[dict[str, Any]] = []
     for rule in (
         *_about_outcomes(metrics, validation),
         *_about_drift(drift, validation),
@@ -137,8 +138,9 @@ def _about_drift(drift: dict[str, Any], validation: ValidationSettings) -> Itera
         yield _rule("feature_psi_high", worst[0]["psi"], validation.psi_threshold, text)
     if not judged:
         yield _rule("feature_psi_high", None, None, "no feature could be judged: too few rows, or nothing to compare")
-    if absent := [name for name, d in features.items() if d["status"] == "unknown"]:
-        yield _rule("feature_psi_high", None, None, f"{len(absent)} features cannot be compared, first {absent[0]}")
+    # A feature the model never saw cannot have moved away from it; one it learned from and that is gone can.
+    if gone := [name for name, d in features.items() if d["status"] == "unknown" and d["n_baseline"]]:
+        yield _rule("feature_psi_high", None, None, f"{len(gone)} features of the model are gone, first {gone[0]}")
 
 
 def _about_segments(

@@ -39,7 +39,7 @@ TOPK_SCHEMA: dict[str, Any] = {
 
 
 def list_order(frame: pl.DataFrame) -> pl.DataFrame:
-    """Rows as a list of contacts: p descending, value descending, most recent first (never last), customer ascending."""
+    """Rows as a list of contacts: p descending, value descending, recency ascending, customer ascending."""
     return frame.sort(
         "p_hat",
         "ev_norm",
