@@ -141,7 +141,14 @@ def test_a_return_since_does_not_count_as_a_purchase() -> None:
 @pytest.mark.parametrize(
     ("recency", "active", "expected"),
     # c = 2024-06-30, 18 calendar months: (2022-12-31, 2024-06-30]. 546 days before c is 2023-01-01, 547 is 2022-12-31.
-    [(100, 0, "warm"), (546, 0, "warm"), (547, 2, "cold"), (999, 1, "cold"), (547, 0, "prospect"), (None, 0, "prospect")],
+    [
+        (100, 0, "warm"),
+        (546, 0, "warm"),
+        (547, 2, "cold"),
+        (999, 1, "cold"),
+        (547, 0, "prospect"),
+        (None, 0, "prospect"),
+    ],
 )
 def test_segments(recency: int | None, active: int, expected: str) -> None:
     days = [] if recency is None else [("A", CUTOFF.fromordinal(CUTOFF.toordinal() - recency), -1.0, 0.0)]
