@@ -121,12 +121,14 @@ def _about_drift(drift: dict[str, Any], validation: ValidationSettings) -> Itera
         "distance of the scores from those in training",
         few,
     )
+    # The realized side rests on the buyers alone: with few of them the deciles are empty or full by chance.
+    buyers = drift["positives"] or 0
     yield _above(
         "psi_ev_vs_holdout_gp_high",
-        drift["psi_ev_vs_holdout_gp"] if drift["n_current"] >= validation.psi_min_rows else None,
+        drift["psi_ev_vs_holdout_gp"] if buyers >= validation.psi_min_rows else None,
         validation.psi_threshold,
         "distance of realized from expected gross profit over customers",
-        "no known outcome with enough positives and gross profit, or too few rows",
+        f"needs {validation.psi_min_rows} buyers with gross profit, there are {buyers}",
     )
     features = drift["psi_per_feature"]
     judged = [d for d in features.values() if d["status"] in ("ok", "flagged")]

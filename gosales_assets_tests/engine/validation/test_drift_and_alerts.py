@@ -96,6 +96,7 @@ def documents(**final):
     drift = {
         "n_train": 1000,
         "n_current": 500,
+        "positives": 300,
         "ks_phat_train_holdout": 0.05,
         "psi_ev_vs_holdout_gp": 0.1,
         # The model never saw g: nothing to compare, nothing to worry about.
@@ -159,6 +160,7 @@ def test_thresholds(final, drift, fires):
         ({}, {"ks_phat_train_holdout": None}, "ks_p_hat_train_vs_holdout_high"),
         ({}, {"n_train": 299, "ks_phat_train_holdout": 0.9}, "ks_p_hat_train_vs_holdout_high"),
         ({}, {"psi_ev_vs_holdout_gp": None}, "psi_ev_vs_holdout_gp_high"),
+        ({}, {"psi_ev_vs_holdout_gp": 0.9, "positives": 299}, "psi_ev_vs_holdout_gp_high"),
         ({}, {"psi_per_feature": {}}, "feature_psi_high"),
         ({}, {"psi_per_feature": {"f": feature("ok"), "g": feature("unknown", n_current=0)}}, "feature_psi_high"),
     ],
