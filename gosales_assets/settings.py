@@ -17,7 +17,8 @@ from datetime import date
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -37,6 +38,53 @@ Percent = Annotated[int, Field(ge=1, le=100)]
 Severity = Literal["ERROR", "WARN"]
 Segment = Literal["warm", "cold", "prospect"]
 Population = Literal["whitespace", "all"]
+
+
+#: Settings whose shape is fixed but which nothing reads yet. Giving one another value than its default is an error:
+#: a knob that silently does nothing is worse than none.
+NOT_IN_EFFECT: tuple[str, ...] = (
+    "sources.sales_log.database",
+    "etl.currency",
+    "etl.enable_industry_fuzzy",
+    "etl.fuzzy_min_unmatched",
+    "etl.fuzzy_max_unmatched",
+    "etl.fuzzy_skip_if_coverage_ge",
+    "labels.denylist_skus_csv",
+    "ownership.reinclude_days",
+    "features.use_market_basket",
+    "features.basket_topk",
+    "features.use_als_embeddings",
+    "features.als_lookback_months",
+    "features.use_assets",
+    "features.use_assets_als",
+    "features.assets_als",
+    "features.expiring_guard_days",
+    "features.pooled_encoders_enable",
+    "features.pooled_encoders_lookback_months",
+    "features.pooled_alpha_industry",
+    "features.pooled_alpha_sub",
+    "features.segment_feature_allowlist",
+    "modeling.models",
+    "modeling.lr_grid",
+    "modeling.lgbm_grid",
+    "modeling.class_weight",
+    "modeling.stability",
+    "modeling.safe_divisions",
+    "whitespace.capacity_mode",
+    "whitespace.accounts_per_rep",
+    "whitespace.als_blend_weights",
+    "whitespace.cooldown_days",
+    "whitespace.cooldown_factor",
+    "whitespace.challenger_enabled",
+    "whitespace.segment_allocation",
+    "whitespace.segment_columns",
+    "whitespace.segment_min_rows",
+    "release.control_share",
+    "validation.bootstrap_n",
+    "gates.hold_auc_upper_below",
+    "gates.hold_lift_upper_below",
+    "leakage",
+)
 
 
 class SettingsError(ValueError):
@@ -122,7 +170,7 @@ class SalesLog(Section):
         None,
         ge=0,
         le=1,
-        description="Gross profit as a fraction of revenue for logs without gross profit; unset: gross profit is required.",
+        description="Gross profit as a fraction of revenue, for logs without it; unset: gross profit is required.",
     )
     sample: SampleWorld = Field(SampleWorld(), description="Parameters of the synthetic world.")
     database: DatabaseSource = Field(DatabaseSource(), description="Parameters of the database reader.")
@@ -170,7 +218,7 @@ class TimelineSettings(Section):
     training_cutoffs: int = Field(4, ge=1, description="Past cutoffs a model pools, at most.")
     min_history_months: Months | None = Field(
         None,
-        description="Months of data wanted before the first cutoff; unset: the longest feature window. Shorter is a warning.",
+        description="Months of data wanted before the first cutoff; unset: the longest feature window. Fewer: a warning.",
     )
 
 
@@ -186,7 +234,7 @@ class EtlSettings(Section):
     violations_cap: int = Field(
         10_000, ge=1, description="Lines per rule in contract_violations.csv; a total line names the rest."
     )
-    enable_industry_fuzzy: bool = Field(True, description="Match customers to industries by similar names too.")
+    enable_industry_fuzzy: bool = Field(False, description="Match customers to industries by similar names too.")
     fuzzy_min_unmatched: int = Field(50, ge=0, description="Fuzzy matching runs from this many unmatched customers.")
     fuzzy_max_unmatched: int = Field(
         20_000, ge=1, description="Fuzzy matching is skipped above this many unmatched customers."
@@ -259,20 +307,20 @@ class FeatureSettings(Section):
         (60,), description="Days before the cutoff at which they end."
     )
     enable_window_deltas: bool = Field(True, description="Last 12 months against the 12 before.")
-    use_market_basket: bool = Field(True, description="Affinity of what is owned to the target.")
+    use_market_basket: bool = Field(False, description="Affinity of what is owned to the target.")
     affinity_lag_days: Days = Field(60, description="Market basket stops this many days before the cutoff.")
     basket_window_months: Months = Field(12, description="Market basket looks back this far, months.")
     basket_min_support: int = Field(10, ge=1, description="Customers a SKU needs to make a rule.")
     basket_topk: int = Field(3, ge=1, description="Rules a customer's affinity averages.")
     use_als_embeddings: bool = Field(False, description="Transaction embeddings.")
     als_lookback_months: Months = Field(24, description="Embeddings look back this far, months.")
-    use_assets: bool = Field(True, description="Asset ownership and expiry.")
+    use_assets: bool = Field(False, description="Asset ownership and expiry.")
     use_assets_als: bool = Field(False, description="Embeddings of assets.")
     assets_als: AssetsAls = Field(AssetsAls(), description="Parameters of the assets embedding.")
     expiring_guard_days: Days = Field(
         14, le=29, description="Contract ends this close to the cutoff are left out, days."
     )
-    pooled_encoders_enable: bool = Field(True, description="Industry purchase rates.")
+    pooled_encoders_enable: bool = Field(False, description="Industry purchase rates.")
     pooled_encoders_lookback_months: Months = Field(24, description="Industry rates look back this far, months.")
     pooled_alpha_industry: float = Field(50.0, ge=0, description="Weight of the prior of an industry, lines.")
     pooled_alpha_sub: float = Field(50.0, ge=0, description="Weight of the prior of a sub-industry, lines.")
@@ -462,8 +510,12 @@ class ReportSettings(Section):
 
 
 class AutomationSettings(Section):
-    schedule_delay_days: Days = Field(3, description="Days after a cutoff at which its partitions are launched.")
-    schedule_hour: int = Field(6, ge=0, le=23, description="Hour of the day of that launch.")
+    schedule_delay_days: int = Field(
+        3, ge=1, le=28, description="Days after a cutoff at which its partitions are launched."
+    )
+    schedule_hour: int = Field(
+        6, ge=0, le=22, description="Hour of the day of that launch; features follow an hour later."
+    )
 
 
 class Settings(BaseSettings):
@@ -552,10 +604,13 @@ class Settings(BaseSettings):
             settings = cls(**tree)
         except ValidationError as error:
             lines = [
-                f"{'.'.join(map(str, e['loc'])) or 'settings'} = {_shown(e['input'])}: {e['msg'].removeprefix('Value error, ')}"
+                f"{'.'.join(map(str, e['loc'])) or 'settings'} = {_shown(e['input'])}: "
+                + e["msg"].removeprefix("Value error, ")
                 for e in error.errors()
             ]
             raise SettingsError("\n".join(lines)) from None
+        if idle := _idle_keys(settings, tree):
+            raise SettingsError("\n".join(idle))
         return settings
 
     @model_validator(mode="after")
@@ -568,7 +623,8 @@ class Settings(BaseSettings):
         if overlaps:
             a, b, skus = overlaps[0]
             raise ValueError(
-                f"divisions: {a!r} and {b!r} are both ranked and share {', '.join(skus)}; the same sale would be offered twice. Drop one, or set `ranked: false` on it in the taxonomy"
+                f"divisions: {a!r} and {b!r} are both ranked and share {', '.join(skus)}; the same sale would be offered "
+                "twice. Drop one, or set `ranked: false` on it in the taxonomy"
             )
         for slug in self.labels.per_division_window_months:
             self.products.target(slug)
@@ -616,6 +672,57 @@ class Settings(BaseSettings):
         tree.pop("artifact_root")
         picked = {name: tree[name] for name in sections} if sections else tree
         return hashlib.sha256(json.dumps(picked, sort_keys=True).encode()).hexdigest()
+
+
+def reference() -> str:
+    """``docs/settings.md``, generated: every key with its type, default and description."""
+    lines = [
+        "# Settings",
+        "",
+        "Generated from `gosales_assets/settings.py` by `gosales docs`; do not edit.",
+        "",
+        "Read in this order, later wins: defaults, `gosales.yaml`, environment (`GOSALES__SECTION__KEY`), explicit "
+        "overrides. An unknown key at any depth is an error that names the nearest valid one. Paths in the file are "
+        "relative to it.",
+        "",
+        "| Key | Type | Default | Meaning |",
+        "| --- | --- | --- | --- |",
+        *_reference_rows(Settings, ""),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _type_name(annotation: Any) -> str:
+    """How a reader would say a type: `str or null`, `list of int`, `warm, cold or prospect`."""
+    origin, args = get_origin(annotation), [a for a in get_args(annotation) if a is not ...]
+    if origin is Annotated:
+        return _type_name(args[0])
+    if origin is Literal:
+        return ", ".join(map(repr, args[:-1])) + (" or " if len(args) > 1 else "") + repr(args[-1])
+    if origin in (Union, UnionType):
+        return " or ".join("null" if a is type(None) else _type_name(a) for a in args)
+    if origin is tuple:
+        same = len(set(map(str, args))) == 1
+        return f"list of {_type_name(args[0])}" if same else ", ".join(map(_type_name, args))
+    if origin is dict:
+        return f"mapping of {_type_name(args[0])} to {_type_name(args[1])}"
+    return annotation.__name__
+
+
+def _reference_rows(model: type[BaseModel], prefix: str) -> list[str]:
+    rows: list[str] = []
+    for name, field in model.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            rows += _reference_rows(inner, f"{prefix}{name}.")
+            continue
+        default = (
+            field.default.isoformat() if isinstance(field.default, date) else json.dumps(field.default, default=str)
+        )
+        later = any(f"{prefix}{name}.".startswith(f"{key}.") for key in NOT_IN_EFFECT)
+        note = " *Not in effect yet.*" if later else ""
+        rows.append(f"| `{prefix}{name}` | {_type_name(inner)} | `{default}` | {field.description}{note} |")
+    return rows
 
 
 def _read_yaml(file: Path) -> dict[str, Any]:
@@ -689,6 +796,23 @@ def _unknown_keys(model: type[BaseModel], tree: Any, prefix: str = "") -> list[s
         for inner in (field.annotation, *get_args(field.annotation)):
             if isinstance(inner, type) and issubclass(inner, BaseModel):
                 problems += _unknown_keys(inner, value, f"{prefix}{key}.")
+    return problems
+
+
+def _idle_keys(settings: Settings, tree: Mapping[str, Any]) -> list[str]:
+    """Keys given a value that nothing would act on."""
+    defaults, problems = Settings(), []
+    for dotted in NOT_IN_EFFECT:
+        given: Any = tree
+        chosen: Any = settings
+        usual: Any = defaults
+        for name in dotted.split("."):
+            given = given.get(name) if isinstance(given, Mapping) else None
+            chosen, usual = getattr(chosen, name), getattr(usual, name)
+        if given is not None and chosen != usual:
+            problems.append(
+                f"setting {dotted} has no effect in this version; leave it at its default ({_shown(usual)})"
+            )
     return problems
 
 

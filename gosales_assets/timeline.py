@@ -230,8 +230,8 @@ class Calendar:
                 )
             if self._months_from_first(self.last_cutoff) % self.cadence_months:
                 raise ValueError(
-                    f"timeline.last_cutoff {self.last_cutoff} is not a whole number of {self.cadence_months}-month steps "
-                    f"after timeline.first_cutoff {self.first_cutoff}"
+                    f"timeline.last_cutoff {self.last_cutoff} is not a whole number of {self.cadence_months}-month "
+                    f"steps after timeline.first_cutoff {self.first_cutoff}"
                 )
 
     def _months_from_first(self, day: date) -> int:

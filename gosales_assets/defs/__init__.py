@@ -1,0 +1,1 @@
+"""The Dagster layer: what depends on what, and what must hold. It does no maths."""

@@ -1,0 +1,77 @@
+"""Phase 2: what is known of each customer at a cutoff."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from gosales_assets.defs.stage import Platform, read, stage
+
+SECTIONS = ("taxonomy", "timeline", "features", "population", "ownership", "divisions")
+
+
+def build(platform: Platform) -> list[Any]:
+    settings, p = platform.settings, platform.partitions
+    divisions = settings.products.divisions
+
+    @stage(platform, "features/feature_list", ins={}, code=("engine/features",), sections=SECTIONS)
+    def feature_list(context: dg.AssetExecutionContext) -> dict[str, Any]:
+        from gosales_assets.engine.features.registry import feature_list as expected
+        from gosales_assets.engine.features.registry import feature_specs
+
+        return {"feature_list": expected(feature_specs(settings.features, divisions))}
+
+    @stage(
+        platform,
+        "features/customer_base",
+        ins={"fact_transactions": read("star/fact_transactions"), "dim_customer": read("star/dim_customer")},
+        code=("engine/features",),
+        sections=SECTIONS,
+    )
+    def customer_base(
+        context: dg.AssetExecutionContext, fact_transactions: pl.LazyFrame, dim_customer: pl.DataFrame
+    ) -> dict[str, Any]:
+        from gosales_assets.engine.features.base import customer_base as base
+
+        frame = base(
+            fact_transactions,
+            dim_customer,
+            platform.cutoff(context),
+            features=settings.features,
+            population=settings.population,
+            divisions=divisions,
+        )
+        return {"customer_base": frame}
+
+    @stage(
+        platform,
+        "features/features",
+        "features/feature_catalog",
+        "features/feature_stats",
+        ins={
+            "customer_base": read("features/customer_base", p.every_division),
+            "fact_transactions": read("star/fact_transactions"),
+        },
+        code=("engine/features",),
+        sections=SECTIONS,
+    )
+    def features(
+        context: dg.AssetExecutionContext, customer_base: pl.DataFrame, fact_transactions: pl.LazyFrame
+    ) -> dict[str, Any]:
+        from gosales_assets.engine.features.build import build_features
+
+        built = build_features(
+            customer_base,
+            fact_transactions,
+            platform.target(context),
+            platform.cutoff(context),
+            features=settings.features,
+            ownership=settings.ownership,
+            population=settings.population,
+            divisions=divisions,
+        )
+        return {"features": built.features, "feature_catalog": built.catalog, "feature_stats": built.stats}
+
+    return [feature_list, customer_base, features]

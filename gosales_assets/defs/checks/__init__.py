@@ -1,0 +1,1 @@
+"""Asset checks: contracts from the catalog's schemas, gates of the gauntlet, quality of models."""

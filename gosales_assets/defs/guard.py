@@ -1,0 +1,197 @@
+"""The gate guard: a failed blocking check stops what is downstream, on every road.
+
+Dagster stops downstream steps of the *same run* when a blocking check fails. A later run, a backfill edge that changes
+partitions and a single-run ranged backfill look at the materialization only. The guard stands where every road passes:
+in the loading of an input. It asks the instance for the latest result of every blocking check of the partition being
+loaded and refuses when one failed, is missing, or judged other bytes.
+
+Belongs here: the calls into the event log that have no public wrapper; a contract test holds them to this Dagster.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+import dagster as dg
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus, AssetCheckPartitionInfo
+from dagster._core.storage.event_log.base import PartitionKeyFilter
+
+_SUCCEEDED = AssetCheckExecutionRecordStatus.SUCCEEDED
+_FAILED = AssetCheckExecutionRecordStatus.FAILED
+
+
+@dataclass(frozen=True)
+class ClosedGate:
+    """One check of one partition that does not let its asset be read."""
+
+    check: dg.AssetCheckKey
+    partition: str | None
+    state: str
+    reason: str
+
+    def __str__(self) -> str:
+        where = f" {self.partition}" if self.partition else ""
+        because = f": {self.reason}" if self.reason else ""
+        return f"{self.check.asset_key.to_user_string()}:{self.check.name}{where} {self.state}{because}"
+
+
+@dataclass
+class GateRegistry:
+    """Which checks gate which asset.
+
+    Filled from the full Definitions, because the graph of a job lacks the checks outside its selection.
+    """
+
+    blocking: dict[dg.AssetKey, list[dg.AssetCheckKey]] = field(default_factory=lambda: defaultdict(list))
+
+    def register(self, graph: object) -> None:
+        """Read the blocking checks off a resolved asset graph."""
+        self.blocking.clear()
+        for key in graph.asset_check_keys:  # type: ignore[attr-defined]
+            if graph.get(key).blocking:  # type: ignore[attr-defined]
+                self.blocking[key.asset_key].append(key)
+
+    def closed(
+        self, instance: dg.DagsterInstance, asset: dg.AssetKey, partitions: Sequence[str] | None
+    ) -> list[ClosedGate]:
+        """The gates of an asset that are shut.
+
+        Parameters
+        ----------
+        instance
+            Where results are recorded.
+        asset
+            The asset about to be read.
+        partitions
+            Its partitions about to be read; None when it has none.
+        """
+        checks = self.blocking.get(asset)
+        if not checks:
+            return []
+        storage = instance.event_log_storage
+        infos: Mapping[tuple[dg.AssetCheckKey, str | None], AssetCheckPartitionInfo] = {
+            (i.check_key, i.partition_key): i
+            for i in storage.get_asset_check_partition_info(
+                checks, partition_keys=list(partitions) if partitions else None
+            )
+        }
+        makers = _makers(instance, asset, partitions)
+        wanted: Iterable[str | None] = partitions if partitions is not None else (None,)
+        shut = []
+        for partition in wanted:
+            latest = storage.get_latest_asset_check_execution_by_key(checks, PartitionKeyFilter(key=partition))
+            for check in checks:
+                record = latest.get(check)
+                evaluation = record.evaluation if record else None
+                gate = _judge(check, partition, infos.get((check, partition)), evaluation, makers.get(partition))
+                shut += [gate] if gate else []
+        return shut
+
+    def require_open(self, instance: dg.DagsterInstance, asset: dg.AssetKey, partitions: Sequence[str] | None) -> None:
+        """Raise when a gate of the asset is shut.
+
+        Raises
+        ------
+        dagster.Failure
+            Naming asset, check, partition, and what to do. Not retried: the same bytes would be refused again.
+        """
+        if closed := self.closed(instance, asset, partitions):
+            raise dg.Failure(
+                description="gate closed: "
+                + "; ".join(map(str, closed))
+                + f". Repair what the check names, materialize {asset.to_user_string()} again, then launch this.",
+                metadata={"gates": dg.MetadataValue.json([str(gate) for gate in closed])},
+                allow_retries=False,
+            )
+
+
+def _makers(
+    instance: dg.DagsterInstance, asset: dg.AssetKey, partitions: Sequence[str] | None
+) -> dict[str | None, str]:
+    """The run that made the latest materialization of each partition."""
+    storage = instance.event_log_storage
+    if partitions is None:
+        event = instance.get_latest_materialization_event(asset)
+        return {None: event.run_id} if event else {}
+    ids = storage.get_latest_storage_id_by_partition(asset, dg.DagsterEventType.ASSET_MATERIALIZATION, set(partitions))
+    if not ids:
+        return {}
+    by_id = {storage_id: partition for partition, storage_id in ids.items()}
+    records = instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=asset, storage_ids=list(by_id)), limit=len(by_id)
+    ).records
+    return {by_id[r.storage_id]: r.run_id for r in records}
+
+
+def _judge(
+    check: dg.AssetCheckKey,
+    partition: str | None,
+    info: AssetCheckPartitionInfo | None,
+    evaluation: dg.AssetCheckEvaluation | None,
+    maker: str | None,
+) -> ClosedGate | None:
+    """The closed gate a check makes for one partition; None when it is open.
+
+    Parameters
+    ----------
+    info
+        Status and targets of the check's last execution; None when it never ran.
+    evaluation
+        What that execution said.
+    maker
+        Id of the run that made the partition's latest materialization.
+    """
+    if info is None:
+        return ClosedGate(check, partition, "MISSING", "it was never judged")
+    if info.latest_execution_status not in (_SUCCEEDED, _FAILED) or evaluation is None:
+        return ClosedGate(check, partition, info.latest_execution_status.value, "its last execution did not finish")
+    if not evaluation.passed and evaluation.severity == dg.AssetCheckSeverity.ERROR:
+        return ClosedGate(check, partition, "FAILED", evaluation.description or "")
+    if (gate := _expired(check, partition, evaluation)) is not None:
+        return gate
+    # A check inside a stage's step is recorded before its materialization, so that it targets the one before: it counts
+    # as current when the run that judged is the run that made. One without a target (an unpartitioned check in a
+    # partitioned run) counts when it is newer.
+    judged_by_maker = maker is not None and info.latest_planned_run_id == maker
+    untargeted = info.latest_target_materialization_storage_id is None
+    newer = info.latest_check_event_storage_id > (info.latest_materialization_storage_id or 0)
+    if judged_by_maker or info.is_current or (untargeted and newer):
+        return None
+    return ClosedGate(check, partition, "STALE", "it judged an earlier materialization")
+
+
+def _expired(check: dg.AssetCheckKey, partition: str | None, evaluation: dg.AssetCheckEvaluation) -> ClosedGate | None:
+    """A waiver names its last day in the metadata of the evaluation that opened the gate."""
+    until = evaluation.metadata.get("waived_until")
+    if until is None:
+        return None
+    last_day = date.fromisoformat(str(until.value))
+    if last_day < date.today():  # noqa: DTZ011 - expiry of a permission, not a computed value
+        return ClosedGate(check, partition, "FAILED", f"its waiver ended on {last_day}")
+    return None
+
+
+_REGISTRIES: dict[str, GateRegistry] = {}
+
+
+def register_gates(name: str, graph: object) -> None:
+    """Keep the registry of one set of Definitions under a name; building them again replaces it."""
+    _REGISTRIES.setdefault(name, GateRegistry()).register(graph)
+
+
+def gates_of(name: str) -> GateRegistry:
+    """The registry of that name.
+
+    Raises
+    ------
+    dagster.DagsterInvariantViolationError
+        When the definitions it belongs to were never built in this process: no gate could then be judged.
+    """
+    if name not in _REGISTRIES:
+        raise dg.DagsterInvariantViolationError(
+            f"no gates are registered as {name!r}; load gosales_assets.definitions first"
+        )
+    return _REGISTRIES[name]

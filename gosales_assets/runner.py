@@ -1,0 +1,390 @@
+"""Materialize what is asked and stale, in dependency order, in this process.
+
+Belongs here: the order of partitions, the comparison of recorded versions with the present ones, and the loop of runs.
+There is no cache of our own: what is compared are the code and data versions Dagster recorded with every
+materialization, read in bulk. Does not belong here: printing, and anything an asset computes.
+
+A run is one partition of one run group (`automation.run_groups`). Inside a run group only stale assets are
+materialized; what becomes stale by that follows in another run, so that a re-run to the same bytes spares everything
+behind it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+from dagster._core.definitions.data_version import (
+    CODE_VERSION_TAG,
+    DATA_VERSION_TAG,
+    SKIP_PARTITION_DATA_VERSION_DEPENDENCY_THRESHOLD,
+    get_input_data_version_tag,
+    get_input_event_pointer_tag,
+)
+from dagster._core.definitions.partitions.context import partition_loading_context
+
+from gosales_assets.catalog import Artifact
+from gosales_assets.definitions import build_definitions
+from gosales_assets.defs.assets.sources import RAW, observe, raw_key
+from gosales_assets.defs.automation import run_groups
+from gosales_assets.defs.guard import gates_of
+from gosales_assets.defs.partitions import cutoff_key
+from gosales_assets.defs.stage import Platform, asset_key
+from gosales_assets.defs.storage import ArtifactStore
+from gosales_assets.settings import Settings
+
+#: What Dagster records for an input that was never materialized or observed.
+_NEVER = "INITIAL"
+
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One partition of one run group."""
+
+    group: str
+    partition: str | None
+
+    def __str__(self) -> str:
+        return f"{self.group} {self.partition.replace('|', ' ')}" if self.partition else self.group
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Why a run ended early."""
+
+    unit: Unit
+    run_id: str
+    reason: str
+
+
+@dataclass
+class Outcome:
+    """What `Runner.run` did."""
+
+    units: int = 0
+    launched: int = 0
+    materialized: int = 0
+    stopped: Stop | None = None
+    run_ids: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Record:
+    """What was recorded with the latest materialization of a partition."""
+
+    storage_id: int
+    tags: Mapping[str, str]
+
+    @property
+    def data_version(self) -> str:
+        return self.tags.get(DATA_VERSION_TAG, _NEVER)
+
+
+class Ledger:
+    """The latest materialization of every partition, read in two queries per asset."""
+
+    def __init__(self, instance: dg.DagsterInstance, artifacts: Iterable[Artifact]) -> None:
+        self._instance = instance
+        self._records: dict[dg.AssetKey, dict[str | None, Record]] = {}
+        for artifact in artifacts:
+            self._records[asset_key(artifact)] = self._fetch(
+                asset_key(artifact), partitioned=artifact.grain != "snapshot"
+            )
+
+    def _fetch(self, key: dg.AssetKey, *, partitioned: bool) -> dict[str | None, Record]:
+        if not partitioned:
+            latest = self._instance.fetch_materializations(key, limit=1).records
+            return {None: _record(latest[0])} if latest else {}
+        ids = self._instance.event_log_storage.get_latest_storage_id_by_partition(
+            key, dg.DagsterEventType.ASSET_MATERIALIZATION
+        )
+        wanted = sorted(ids.values())
+        found: dict[str | None, Record] = {}
+        for start in range(0, len(wanted), 500):
+            chunk = wanted[start : start + 500]
+            records = self._instance.fetch_materializations(
+                dg.AssetRecordsFilter(asset_key=key, storage_ids=chunk), limit=len(chunk)
+            ).records
+            found.update({r.partition_key: _record(r) for r in records})
+        return found
+
+    def note(self, run_events: Iterable[dg.DagsterEvent]) -> int:
+        """Take in the materializations of a run that has just ended; returns how many."""
+        keys = {(e.asset_key, e.partition) for e in run_events if e.is_step_materialization and e.asset_key}
+        for key, partition in keys:
+            assert key is not None
+            records = self._instance.fetch_materializations(
+                dg.AssetRecordsFilter(asset_key=key, asset_partitions=[partition] if partition else None), limit=1
+            ).records
+            self._records.setdefault(key, {})[partition] = _record(records[0])
+        return len(keys)
+
+    def get(self, key: dg.AssetKey, partition: str | None) -> Record | None:
+        return self._records.get(key, {}).get(partition)
+
+    def of(self, key: dg.AssetKey) -> Mapping[str | None, Record]:
+        return self._records.get(key, {})
+
+
+def _record(record: dg.EventLogRecord) -> Record:
+    materialization = record.asset_materialization
+    assert materialization is not None
+    return Record(record.storage_id, materialization.tags or {})
+
+
+class Runner:
+    """Runs the graph of one configuration in one instance.
+
+    Parameters
+    ----------
+    settings
+        The settings in force.
+    instance
+        Where runs are recorded.
+    """
+
+    def __init__(self, settings: Settings, instance: dg.DagsterInstance) -> None:
+        self.settings = settings
+        self.platform = Platform(settings)
+        self.instance = instance
+        self.definitions = build_definitions(settings)
+        self.graph = self.definitions.resolve_asset_graph()
+        self.groups = run_groups()
+        self.store = ArtifactStore(settings.artifact_root)
+        self.ledger = Ledger(instance, (a for group in self.groups.values() for a in group))
+        self._raw: dict[dg.AssetKey, str] = {}
+        self._keys: dict[tuple[Any, ...], list[str]] = {}
+        self._unjudged = self._find_unjudged()
+
+    # --- the plan
+
+    def plan(self, divisions: Sequence[str] = (), cutoffs: Sequence[str] = ()) -> list[Unit]:
+        """The units of the asked partitions, in dependency order.
+
+        Parameters
+        ----------
+        divisions, cutoffs
+            Slugs and cutoff keys; empty asks for all that the settings define. The history a model at an asked cutoff
+            learns from is included. Rankings and roll-ups span all divisions: left out when only some are asked.
+
+        Raises
+        ------
+        ValueError
+            When a division or cutoff is not among the partitions.
+        """
+        p = self.platform.partitions
+        slugs = list(divisions) or list(p.slugs)
+        if unknown := [d for d in slugs if d not in p.slugs]:
+            raise ValueError(f"division {unknown[0]!r} is not among the partitions: {', '.join(p.slugs)}")
+        with self._clock():
+            every, modelled, validated = (
+                s.get_partition_keys() for s in (p.cutoffs, p.model_cutoffs, p.validation_cutoffs)
+            )
+        asked = list(cutoffs) or every
+        if unknown := [c for c in asked if c not in every]:
+            raise ValueError(f"cutoff {unknown[0]!r} is not among the partitions: {', '.join(every)}")
+        history = {
+            cutoff_key(h) for c in asked for h in self.settings.calendar.history(datetime.fromisoformat(c).date())
+        }
+        whole = set(slugs) == set(p.slugs)
+        units = [Unit("star", None)]
+        for cutoff in every:
+            if cutoff in asked or cutoff in history:
+                units.append(Unit("customer_base", cutoff))
+                units += [Unit("labels_features", f"{cutoff}|{d}") for d in slugs]
+            if cutoff in asked and cutoff in modelled:
+                units += [Unit("models_scores", f"{cutoff}|{d}") for d in slugs]
+                units += [Unit("whitespace", cutoff)] if whole else []
+            if cutoff in asked and cutoff in validated:
+                units += [Unit("validation", f"{cutoff}|{d}") for d in slugs]
+        units += [Unit("histories", d) for d in slugs]
+        return [*units, Unit("delivery", None)] if whole else units
+
+    # --- staleness
+
+    def observe(self) -> None:
+        """Record the versions of the external inputs, when they changed since they were last recorded."""
+        for name in RAW:
+            key, version = raw_key(name), observe(self.platform, name).value
+            self._raw[key] = version
+            latest = self.instance.fetch_observations(key, limit=1).records
+            observation = latest[0].asset_observation if latest else None
+            if observation is None or (observation.tags or {}).get(DATA_VERSION_TAG) != version:
+                self.instance.report_runless_asset_event(dg.AssetObservation(key, tags={DATA_VERSION_TAG: version}))
+
+    def stale(self, unit: Unit) -> dict[Artifact, str]:
+        """The assets of a unit that are not what their code and inputs would make now, with the reason."""
+        reasons = ((a, self._why_stale(a, unit.partition)) for a in self.groups[unit.group])
+        return {artifact: reason for artifact, reason in reasons if reason}
+
+    def _why_stale(self, artifact: Artifact, partition: str | None) -> str | None:
+        key = asset_key(artifact)
+        record = self.ledger.get(key, partition)
+        if record is None:
+            return "never materialized"
+        if (key, partition) in self._unjudged:
+            return "a blocking check has not judged it"
+        if not self._path(artifact, partition).exists():
+            return "its file is gone"
+        node = self.graph.get(key)
+        if record.tags.get(CODE_VERSION_TAG) != node.code_version:
+            return "its code or settings changed"
+        for parent in sorted(node.parent_keys):
+            if reason := self._why_input_changed(record, key, partition, parent):
+                return reason
+        return None
+
+    def _path(self, artifact: Artifact, partition: str | None) -> Any:
+        return self.store.path(artifact, partition)
+
+    def _why_input_changed(
+        self, record: Record, key: dg.AssetKey, partition: str | None, parent: dg.AssetKey
+    ) -> str | None:
+        recorded = record.tags.get(get_input_data_version_tag(parent))
+        name = parent.to_user_string()
+        if parent in self._raw:
+            return None if recorded == self._raw[parent] else f"{name} changed"
+        known = self.ledger.of(parent)
+        if not known:
+            return None if recorded in (None, _NEVER) else f"{name} is gone"
+        if None in known:
+            return None if recorded == known[None].data_version else f"{name} changed"
+        keys = self._parent_keys(key, partition, parent)
+        if len(keys) >= SKIP_PARTITION_DATA_VERSION_DEPENDENCY_THRESHOLD:
+            # Fan-ins this wide are not tracked by version: re-run when any partition is newer.
+            pointer = record.tags.get(get_input_event_pointer_tag(parent), "")
+            newest = max(r.storage_id for r in known.values())
+            return None if pointer.isdigit() and int(pointer) >= newest else f"{name} has newer partitions"
+        versions = "".join(known[k].data_version for k in sorted(keys) if k in known)
+        return None if recorded == hashlib.sha256(versions.encode()).hexdigest() else f"{name} changed"
+
+    def _parent_keys(self, key: dg.AssetKey, partition: str | None, parent: dg.AssetKey) -> list[str]:
+        """Partitions of a parent that a partition of a child reads, by the declared mapping."""
+        child, upstream = self.graph.get(key), self.graph.get(parent)
+        mapping = child.partition_mappings.get(parent)
+        memo = (child.partitions_def, upstream.partitions_def, mapping, partition)
+        if memo not in self._keys:
+            with self._clock():
+                found = self.graph.get_parent_partition_keys_for_child(partition, parent, key)
+                self._keys[memo] = list(found.partitions_subset.get_partition_keys())
+        return self._keys[memo]
+
+    @contextmanager
+    def _clock(self) -> Iterator[None]:
+        """Resolve partition sets at one moment, so that a plan cannot change while it runs."""
+        if not hasattr(self, "_now"):
+            self._now = datetime.now(UTC)
+        with partition_loading_context(effective_dt=self._now):
+            yield
+
+    def _find_unjudged(self) -> set[tuple[dg.AssetKey, str | None]]:
+        """Materialized partitions some blocking check never judged: a process died in between."""
+        registry = gates_of(self.settings.digest()).blocking
+        missing: set[tuple[dg.AssetKey, str | None]] = set()
+        for key, checks in registry.items():
+            made = self.ledger.of(key)
+            if not made:
+                continue
+            infos = self.instance.event_log_storage.get_asset_check_partition_info(checks)
+            judged = {
+                (i.check_key, i.partition_key)
+                for i in infos
+                if i.latest_execution_status.value in ("SUCCEEDED", "FAILED")
+            }
+            missing |= {(key, p) for p in made for c in checks if (c, p) not in judged}
+        return missing
+
+    # --- running
+
+    def run(
+        self,
+        units: Sequence[Unit],
+        *,
+        force: bool = False,
+        progress: Callable[[Unit, str], None] = lambda unit, state: None,
+    ) -> Outcome:
+        """Materialize what is stale in the units, in order, until one fails.
+
+        Parameters
+        ----------
+        units
+            From `plan`.
+        force
+            Materialize everything, stale or not.
+        progress
+            Called with each unit and ``start``, ``fresh`` or ``done``.
+        """
+        outcome = Outcome(units=len(units))
+        self.observe()
+        for unit in units:
+            progress(unit, "start")
+            forced = force
+            launched = 0
+            while chosen := (dict.fromkeys(self.groups[unit.group], "forced") if forced else self.stale(unit)):
+                forced = False
+                result = self._launch(unit, list(chosen))
+                outcome.launched += 1
+                outcome.run_ids.append(result.run_id)
+                outcome.materialized += self.ledger.note(result.all_events)
+                self._unjudged -= {(asset_key(a), unit.partition) for a in chosen}
+                launched += 1
+                if not result.success:
+                    outcome.stopped = Stop(unit, result.run_id, failure_of(result))
+                    return outcome
+                if launched > len(self.groups[unit.group]):
+                    raise RuntimeError(
+                        f"{unit}: {', '.join(a.id for a in chosen)} stay stale after {launched} runs: {chosen}"
+                    )
+            progress(unit, "done" if launched else "fresh")
+        return outcome
+
+    def _launch(self, unit: Unit, chosen: Sequence[Artifact]) -> dg.ExecuteInProcessResult:
+        job = self.definitions.resolve_job_def(unit.group)
+        part = None if len(chosen) == len(self.groups[unit.group]) else [asset_key(a) for a in chosen]
+        return job.execute_in_process(
+            instance=self.instance,
+            partition_key=unit.partition,
+            asset_selection=part,
+            run_config=_QUIET,
+            raise_on_error=False,
+        )
+
+    # --- status
+
+    def closed_gates(self, unit: Unit) -> list[str]:
+        """The gates shut in front of what reads this unit."""
+        registry = gates_of(self.settings.digest())
+        shut: list[str] = []
+        for artifact in self.groups[unit.group]:
+            key = asset_key(artifact)
+            if self.ledger.get(key, unit.partition) is not None:
+                partitions = [unit.partition] if unit.partition else None
+                shut += [str(gate) for gate in registry.closed(self.instance, key, partitions)]
+        return shut
+
+
+def failure_of(result: dg.ExecuteInProcessResult) -> str:
+    """Why a run failed: the first failing check or step, in one paragraph."""
+    for evaluation in result.get_asset_check_evaluations():
+        if not evaluation.passed and evaluation.severity == dg.AssetCheckSeverity.ERROR:
+            key = evaluation.asset_check_key
+            where = f" {evaluation.partition}" if evaluation.partition else ""
+            name = f"{key.asset_key.to_user_string()}:{key.name}"
+            return f"gate closed: {name}{where} FAILED: {evaluation.description or ''}"
+    for event in result.all_events:
+        if event.is_step_failure:
+            data = event.step_failure_data
+            if data.user_failure_data and data.user_failure_data.description:
+                return data.user_failure_data.description
+            error = data.error.cause or data.error if data.error else None
+            while error is not None and error.cause is not None:
+                error = error.cause
+            return error.message.strip() if error else f"step {event.step_key} failed"
+    return "the run failed before its first step"
