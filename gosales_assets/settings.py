@@ -218,7 +218,7 @@ class TimelineSettings(Section):
     training_cutoffs: int = Field(4, ge=1, description="Past cutoffs a model pools, at most.")
     min_history_months: Months | None = Field(
         None,
-        description="Months of data wanted before the first cutoff; unset: the longest feature window. Fewer: a warning.",
+        description="Months of data wanted before the first cutoff; unset: the longest feature window. Fewer warns.",
     )
 
 
@@ -623,8 +623,8 @@ class Settings(BaseSettings):
         if overlaps:
             a, b, skus = overlaps[0]
             raise ValueError(
-                f"divisions: {a!r} and {b!r} are both ranked and share {', '.join(skus)}; the same sale would be offered "
-                "twice. Drop one, or set `ranked: false` on it in the taxonomy"
+                f"divisions: {a!r} and {b!r} are both ranked and share {', '.join(skus)}; the same sale would be "
+                "offered twice. Drop one, or set `ranked: false` on it in the taxonomy"
             )
         for slug in self.labels.per_division_window_months:
             self.products.target(slug)

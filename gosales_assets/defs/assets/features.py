@@ -9,6 +9,7 @@ import polars as pl
 
 from gosales_assets.defs.stage import Platform, read, stage
 
+CODE = ("engine/features", "engine/population.py")
 SECTIONS = ("taxonomy", "timeline", "features", "population", "ownership", "divisions")
 
 
@@ -16,7 +17,7 @@ def build(platform: Platform) -> list[Any]:
     settings, p = platform.settings, platform.partitions
     divisions = settings.products.divisions
 
-    @stage(platform, "features/feature_list", ins={}, code=("engine/features",), sections=SECTIONS)
+    @stage(platform, "features/feature_list", ins={}, code=CODE, sections=SECTIONS)
     def feature_list(context: dg.AssetExecutionContext) -> dict[str, Any]:
         from gosales_assets.engine.features.registry import feature_list as expected
         from gosales_assets.engine.features.registry import feature_specs
@@ -27,7 +28,7 @@ def build(platform: Platform) -> list[Any]:
         platform,
         "features/customer_base",
         ins={"fact_transactions": read("star/fact_transactions"), "dim_customer": read("star/dim_customer")},
-        code=("engine/features",),
+        code=CODE,
         sections=SECTIONS,
     )
     def customer_base(
@@ -54,7 +55,7 @@ def build(platform: Platform) -> list[Any]:
             "customer_base": read("features/customer_base", p.every_division),
             "fact_transactions": read("star/fact_transactions"),
         },
-        code=("engine/features",),
+        code=CODE,
         sections=SECTIONS,
     )
     def features(

@@ -33,7 +33,7 @@ def build(platform: Platform) -> list[Any]:
             "fold_customer_overlap": read("leakage/fold_customer_overlap"),
             "feature_list": read("features/feature_list"),
         },
-        code=("engine/modeling", "engine/metrics.py"),
+        code=("engine/modeling", "engine/metrics.py", "engine/tables.py"),
         sections=("timeline", "population", "modeling", "validation", "divisions", "taxonomy"),
         checks={"model": {"gate_label_window": "ERROR"}},
         evidence=("model_card",),

@@ -38,7 +38,7 @@ def build(platform: Platform) -> list[Any]:
         platform,
         "scores/closed_calibration",
         ins={"calibration": read("validation/calibration", p.last_closed, existing=True)},
-        code=("engine/validation",),
+        code=("engine/validation", "engine/metrics.py", "engine/tables.py"),
         sections=("timeline", "validation", "population", "divisions"),
     )
     def closed_calibration(context: dg.AssetExecutionContext, calibration: dict[str, pl.DataFrame]) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def build(platform: Platform) -> list[Any]:
             "train_feature_sample": read("models/train_feature_sample", p.same),
             "dim_customer": read("star/dim_customer"),
         },
-        code=("engine/validation", "engine/metrics.py"),
+        code=("engine/validation", "engine/metrics.py", "engine/tables.py"),
         sections=("timeline", "validation", "modeling", "population", "whitespace", "divisions", "taxonomy"),
     )
     def validation(
