@@ -102,9 +102,8 @@ class Evidence:
 
     @cached_property
     def training_cutoffs(self) -> list[date]:
-        """The cutoffs the model says it learned from; for a model that names none, all it could have."""
-        named = [_as_date(c) for c in self.model["training"]["cutoffs"]]
-        return sorted(named or self.history)
+        """The cutoffs the model says it learned from; a baseline may have found none that had closed."""
+        return sorted(_as_date(c) for c in self.model["training"]["cutoffs"])
 
     @cached_property
     def windows(self) -> dict[date, list[Window]]:
@@ -232,20 +231,17 @@ def check_feature_date_audit(e: Evidence) -> Check:
     if audit.is_empty():
         return _result(FAIL, "the audit lists no feature; materialize feature_date_audit again", 0, 0)
     strange = audit.filter(pl.col("cutoff").cast(pl.String) != e.cutoff.isoformat())
-    bad = audit.filter(~pl.col("status").is_in(AUDIT_PASSES).fill_null(False)).sort("feature")
+    # A closed set: whatever is not OK, UNKNOWN and new words too, fails.
+    bad = audit.filter(pl.col("status").ne_missing("OK")).sort("feature")
     problems = [
         f"feature {name} is {status or 'without a status'}" for name, status in bad.select("feature", "status").rows()
     ]
-    # The ownership indicators are made of a key column that labels carry too; the audit speaks of declared features.
-    unaudited = sorted(set(e.features) - set(audit["feature"].to_list()) - set(OWNERSHIP_FEATURES))
-    problems += [f"feature {name} of the model was not audited" for name in unaudited]
+    read = {"ownership" if name in OWNERSHIP_FEATURES else name for name in e.features}
+    unaudited = sorted(read - set(audit["feature"].to_list()))
+    problems += [f"{name}, which the model reads, was not audited" for name in unaudited]
     if not strange.is_empty():
         problems.append(f"{strange.height} rows are of another cutoff, {strange['cutoff'][0]}")
     return _none_of(problems, f"{audit.height} features audited, none read anything after {e.cutoff}")
-
-
-#: What the date audit calls a feature that is in order; anything else, UNKNOWN too, fails.
-AUDIT_PASSES = ("OK", "OK-forward-known")
 
 
 def check_fold_overlap(e: Evidence) -> Check:
@@ -271,7 +267,9 @@ def check_label_calendar(e: Evidence) -> Check:
         *_unclosed_windows(e),
         *_time_fold_overlaps(e),
     ]
-    last = max((w.until for windows in e.windows.values() for w in windows), default=None)
+    if not e.training_cutoffs:
+        return _none_of(problems, "a prevalence baseline without a closed label window to learn from")
+    last = max((w.until for c in e.training_cutoffs for w in e.windows.get(c, [])), default=None)
     folds = e.train_scores.filter(pl.col("fold_kind") == "time")["fold"].n_unique()
     return _none_of(problems, f"labels learned from closed by {last}; label windows disjoint in {folds} time folds")
 
@@ -284,8 +282,8 @@ def _unclosed_windows(e: Evidence) -> list[str]:
     """Cutoffs the model learned from whose labels it could not know at its own."""
     embargo = e.calendar.embargo_days
     problems = []
-    if not e.training_cutoffs:
-        problems.append("the model names no cutoff it learned from, and no history was handed over")
+    if not e.training_cutoffs and not e.is_baseline:
+        problems.append("a trained model that names no cutoff it learned from; materialize the model again")
     scored = {_as_date(c) for c in e.train_scores["cutoff"].unique()}
     for c in sorted(scored - set(e.training_cutoffs)):
         problems.append(f"rows of {c} were scored in training, which the model does not name as learned from")

@@ -1,6 +1,7 @@
 """Schemas of the leakage artifacts.
 
-Belongs here: the columns and keys the audits publish. Does not belong here: how a verdict is reached.
+Belongs here: the columns and keys the audits publish. Does not belong here: how a verdict is reached. The table of the
+date audit is defined beside the audit and named here too, so that every leakage schema is found in one place.
 """
 
 from __future__ import annotations
@@ -8,6 +9,10 @@ from __future__ import annotations
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from gosales_assets.engine.leakage.date_audit import FeatureDateAudit
+
+__all__ = ["AllowedFinding", "CheckResult", "FeatureDateAudit", "LeakageReport", "ScanFinding", "StaticScan"]
 
 Status = Literal["PASS", "FAIL", "ERROR", "INSUFFICIENT_DATA", "WARN"]
 

@@ -63,6 +63,16 @@ def history_at(cutoff: date, window_end: date, *, seed: int) -> History:
 FEATURES = ["rfm__all__tx_n__12m", "rfm__all__constant__12m", "rfm__all__unknown__12m", "own__is_owner"]
 
 
+AUDITED = [*FEATURES[:3], "ownership"]
+
+
+def audit(names: list[str] = AUDITED, cutoff: date = CUTOFF, **status: str | None) -> pl.DataFrame:
+    """A date audit in order, but for the features given by name."""
+    return pl.DataFrame(
+        {"feature": names, "cutoff": [cutoff] * len(names), "status": [status.get(n, "OK") for n in names]}
+    )
+
+
 def evidence(**changes: Any) -> dict[str, Any]:
     """Clean evidence about one model; ``changes`` replace parts of it."""
     history = {OLDER: history_at(OLDER, NEWER, seed=1), NEWER: history_at(NEWER, CUTOFF, seed=2)}
@@ -70,7 +80,7 @@ def evidence(**changes: Any) -> dict[str, Any]:
     base: dict[str, Any] = {
         "target": TARGET,
         "cutoff": CUTOFF,
-        "date_audit": pl.DataFrame({"feature": FEATURES[:3], "cutoff": [CUTOFF] * 3, "status": ["OK"] * 3}),
+        "date_audit": audit(),
         "static_scan": scan({"gosales_assets/engine/a.py": "x = 1"}),
         "overlap": overlap,
         "train_scores": train_scores(history),
@@ -163,23 +173,21 @@ def test_a_scan_of_nothing_closes() -> None:
 
 @pytest.mark.parametrize("status", ["LEAK", "UNKNOWN", None])
 def test_a_feature_not_shown_to_be_in_order_closes(status: str | None) -> None:
-    audit = pl.DataFrame({"feature": FEATURES[:3], "cutoff": [CUTOFF] * 3, "status": ["OK", status, "OK"]})
-    closes(verdict(date_audit=audit), "feature_date_audit", FEATURES[1])
+    closes(verdict(date_audit=audit(**{FEATURES[1]: status})), "feature_date_audit", FEATURES[1])
 
 
-def test_a_feature_nobody_audited_closes() -> None:
-    audit = pl.DataFrame({"feature": FEATURES[:2], "cutoff": [CUTOFF] * 2, "status": ["OK"] * 2})
-    closes(verdict(date_audit=audit), "feature_date_audit", f"{FEATURES[2]} of the model was not audited")
+@pytest.mark.parametrize("name", [FEATURES[2], "ownership"])
+def test_a_feature_nobody_audited_closes(name: str) -> None:
+    rest = [n for n in AUDITED if n != name]
+    closes(verdict(date_audit=audit(rest)), "feature_date_audit", f"{name}, which the model reads, was not audited")
 
 
 def test_an_audit_of_another_cutoff_closes() -> None:
-    audit = pl.DataFrame({"feature": FEATURES[:3], "cutoff": [NEWER] * 3, "status": ["OK"] * 3})
-    closes(verdict(date_audit=audit), "feature_date_audit", "of another cutoff")
+    closes(verdict(date_audit=audit(cutoff=NEWER)), "feature_date_audit", "of another cutoff")
 
 
 def test_an_empty_audit_closes() -> None:
-    audit = pl.DataFrame(schema={"feature": pl.String, "cutoff": pl.Date, "status": pl.String})
-    closes(verdict(date_audit=audit), "feature_date_audit", "no feature")
+    closes(verdict(date_audit=audit().clear()), "feature_date_audit", "no feature")
 
 
 def test_a_customer_in_two_group_folds_closes_even_if_the_audit_before_training_passed() -> None:
@@ -327,6 +335,11 @@ def test_a_prevalence_baseline_can_pass() -> None:
     document = verdict(model=model, train_scores=evidence()["train_scores"].clear())
     assert document["overall"] == "PASS"
     assert "single_feature_leak" in document["flags"]
+
+
+def test_a_trained_model_that_names_no_history_closes() -> None:
+    model = {**evidence()["model"], "training": {"cutoffs": []}}
+    closes(verdict(model=model), "label_calendar", "names no cutoff")
 
 
 def test_shuffled_inputs_give_the_same_document() -> None:
