@@ -626,8 +626,14 @@ class Settings(BaseSettings):
                 f"divisions: {a!r} and {b!r} are both ranked and share {', '.join(skus)}; the same sale would be "
                 "offered twice. Drop one, or set `ranked: false` on it in the taxonomy"
             )
-        for slug in self.labels.per_division_window_months:
+        for slug, months in self.labels.per_division_window_months.items():
             self.products.target(slug)
+            if months > self.timeline.label_window_months:
+                raise ValueError(
+                    f"labels.per_division_window_months.{slug} is {months}, longer than timeline.label_window_months "
+                    f"({self.timeline.label_window_months}): a model would learn from windows that are still open. Raise "
+                    "timeline.label_window_months to the longest window"
+                )
         return self
 
     @cached_property
