@@ -86,7 +86,7 @@ class FeatureCatalog(pa.DataFrameModel):
     coverage: pl.Float64 = pa.Field(
         ge=0,
         le=1,
-        description="Share of customers with something there before zeros are filled in: non-null; sums and counts non-zero.",
+        description="Share of customers with something there: a value, for sums and counts other than 0.",
     )
     n_unique: pl.Int64 = pa.Field(ge=0, description="Distinct values; empty is none.")
     description: pl.String = pa.Field(description="Meaning and unit.")

@@ -308,11 +308,10 @@ class _Truth:
         if spec.measures_age and (youngest := _smallest(stored)) is not None and youngest < 0:
             future = add_days(self.cutoff, -youngest)
             return self._row(name, spec, LEAK, f"{-youngest} days after the cutoff by its own value", future)
-        known = _same(features, self.fresh, name) and (name not in base.columns or _same(base, self.base, name))
-        if not known:
-            return self._differs(name, spec, self.cutoff)
         if spec.lag_days and not _same(features, self.lagged[spec.lag_days], name):
             return self._differs(name, spec, spec.span.window(self.cutoff).until)
+        if not _same(features, self.fresh, name) or (name in base.columns and not _same(base, self.base, name)):
+            return self._differs(name, spec, self.cutoff)
         latest = self._latest(spec)
         reason = "unchanged when later days are taken away" if latest else "no event in what it declares to read"
         return self._row(name, spec, OK, reason, latest)
@@ -324,9 +323,10 @@ class _Truth:
     def _differs(self, name: str, spec: FeatureSpec, end: date) -> dict[str, Any]:
         beyond = self._first_after(spec, end)
         if beyond is None:
-            reason = f"not what the facts give, and they hold nothing after {end}: rebuild the matrix, then audit again"
+            reason = f"not what the facts give, and they hold nothing after {end}; rebuild the matrix"
             return self._row(name, spec, UNKNOWN, reason)
-        return self._row(name, spec, LEAK, f"changes when days after {end} are taken away: it had read them", beyond)
+        reason = f"not what days up to {end} give: it read days after {end}, or was built from other facts"
+        return self._row(name, spec, LEAK, reason, beyond)
 
     def _latest(self, spec: FeatureSpec) -> date | None:
         if spec.source == CUSTOMERS:
