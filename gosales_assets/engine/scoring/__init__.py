@@ -1,1 +1,1 @@
-"""Scores of a model on the features of its cutoff."""
+"""Scores: a model applied to the features of its own cutoff."""
