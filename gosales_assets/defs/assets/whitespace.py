@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from gosales_assets.defs.stage import Platform, read, stage
+from gosales_assets.defs.stage import Platform, Result, read, stage
 
 
 def build(platform: Platform) -> list[Any]:
@@ -45,7 +45,8 @@ def build(platform: Platform) -> list[Any]:
             "dim_customer": read("star/dim_customer"),
         },
         code=("engine/whitespace",),
-        sections=("whitespace", "release", "features", "timeline", "divisions", "taxonomy"),
+        checks={"capacity_summary": {"quality_all_divisions": "WARN"}},
+        sections=("whitespace", "release", "gates", "features", "timeline", "divisions", "taxonomy"),
     )
     def whitespace(
         context: dg.AssetExecutionContext,
@@ -55,9 +56,11 @@ def build(platform: Platform) -> list[Any]:
         closed_calibration: dict[str, dict],
         fact_transactions: pl.LazyFrame,
         dim_customer: pl.DataFrame,
-    ) -> dict[str, Any]:
+    ) -> Result:
         from gosales_assets.engine.whitespace.rank import rank_whitespace
 
+        only_warns = settings.gates.severity.get("gate_leakage") == "WARN"
+        warned = dict.fromkeys(platform.partitions.slugs, "gate_leakage only warns, by settings") if only_warns else {}
         ranked = rank_whitespace(
             _by_division(division_scores),
             rules=_by_division(mb_rules),
@@ -71,8 +74,9 @@ def build(platform: Platform) -> list[Any]:
             release=settings.release,
             features=settings.features,
             targets=settings.targets,
+            waived=warned,
         )
-        return {
+        outputs = {
             "whitespace": ranked.whitespace,
             "whitespace_explanations": ranked.explanations,
             "thresholds_whitespace": ranked.thresholds,
@@ -80,6 +84,7 @@ def build(platform: Platform) -> list[Any]:
             "whitespace_log": ranked.log,
             "capacity_summary": ranked.capacity_summary,
         }
+        return Result(outputs, [ranked.completeness()])
 
     return [mb_rules, whitespace]
 

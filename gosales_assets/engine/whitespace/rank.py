@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from gosales_assets.engine.findings import Finding
 from gosales_assets.engine.whitespace import RankingError
 from gosales_assets.engine.whitespace.basket import AFFINITY_SCHEMA, RULE_SCHEMA, customer_affinity
 from gosales_assets.engine.whitespace.components import (
@@ -133,6 +134,12 @@ class Whitespace:
     metrics: dict[str, Any]
     log: list[dict[str, Any]]
     capacity_summary: pl.DataFrame
+
+    def completeness(self) -> Finding:
+        """Whether any division was left out behind a shut gate, for those who read only the checks."""
+        held = self.metrics["held_divisions"]
+        reason = "; ".join(f"{division} is not in the list: {why}" for division, why in held.items())
+        return Finding("capacity_summary", "quality_all_divisions", not held, "WARN", reason, {"held": held})
 
 
 def check_capacity_mode(whitespace: WhitespaceSettings) -> None:
