@@ -63,8 +63,11 @@ class Scope:
         Enterprise accounts by group.
     has_whitespace
         Whether there was a whitespace list of the cutoff.
-    no_signal, not_listed
-        Targets not recommended: the model cannot tell customers apart; the whitespace list leaves them out.
+    no_signal, not_listed, not_scored
+        Targets not recommended: the model cannot tell customers apart; the whitespace list leaves them out; the scores
+        do not hold them.
+    off, unproven
+        Targets whose probabilities the newest closed validation found off; that no closed validation judges yet.
     owned_counts
         Accounts by number of targets owned.
     """
@@ -79,6 +82,9 @@ class Scope:
     has_whitespace: bool
     no_signal: tuple[str, ...]
     not_listed: tuple[str, ...]
+    not_scored: tuple[str, ...]
+    off: tuple[str, ...]
+    unproven: tuple[str, ...]
     owned_counts: dict[int, int]
 
 
@@ -111,7 +117,7 @@ def cross_sell_lists(
     facts
         The whole ``fact_transactions``; lines after the cutoff are not read.
     targets
-        Targets to report on (all that are scored; others are left out).
+        Targets to report on; those that are not scored are left out and named.
     reports
         ``accounts`` (length of a list) and ``enterprise_min_accounts``.
 
@@ -136,7 +142,15 @@ def cross_sell_lists(
     threshold = enterprise_threshold(eligible["gross_profit_12m"], reports.enterprise_min_accounts)
     enterprise = _ranked(eligible.filter(pl.col("gross_profit_12m") >= threshold))
     names = {t.slug: t.display for t in chosen}
-    signal = offers.group_by("division").agg(pl.col("has_signal").all(), pl.col("on_list").any()).sort("division")
+    by_target = (
+        offers.group_by("division")
+        .agg(pl.col("has_signal").all(), pl.col("on_list").any(), pl.col("calibration_status").drop_nulls().first())
+        .sort("division")
+    )
+
+    def named(rows: pl.Expr) -> tuple[str, ...]:
+        return tuple(names[slug] for slug in by_target.filter(rows)["division"])
+
     scope = Scope(
         cutoff=cutoff,
         targets=chosen,
@@ -146,8 +160,11 @@ def cross_sell_lists(
         threshold=threshold,
         groups={g: enterprise.filter(pl.col("group_key") == g).height for g in sorted(GROUPS)},
         has_whitespace=listed,
-        no_signal=tuple(names[d] for d in signal.filter(~pl.col("has_signal"))["division"]),
-        not_listed=tuple(names[d] for d in signal.filter(~pl.col("on_list"))["division"]) if listed else (),
+        no_signal=named(~pl.col("has_signal")),
+        not_listed=named(~pl.col("on_list")),
+        not_scored=tuple(sorted(t.display for t in targets if t.slug not in names)),
+        off=named(pl.col("calibration_status") == "off"),
+        unproven=named(pl.col("calibration_status").is_in(["none", "insufficient_data"])),
         owned_counts=dict(accounts.group_by("own_count").len().sort("own_count").iter_rows()),
     )
     return Lists(
@@ -273,6 +290,7 @@ _NO_WHITESPACE = pl.DataFrame(
         "score_grade": pl.String,
         "p_icp_pct": pl.Float64,
         "nba_reason": pl.String,
+        "calibration_status": pl.String,
         **dict.fromkeys(_COMPONENTS, pl.Float64),
     }
 )

@@ -62,11 +62,11 @@ def summary(lists: Lists) -> str:
 def _opening(lists: Lists) -> str:
     scope, accounts = lists.scope, lists.accounts
     title = f"# Cross-sell: the next {_plural(accounts.height, 'account')} to call"
+    products = _plural(len(scope.targets), "product line")
     if accounts.is_empty():
         return (
             f"{title}\n\n*As of {_day(scope.cutoff)}.* No account qualifies: of "
-            f"{_plural(scope.scored, 'scored account')}, {_n(scope.eligible)} own any of the "
-            f"{_plural(len(scope.targets), 'product line')} reported on."
+            f"{_plural(scope.scored, 'scored account')}, {_n(scope.eligible)} own any of the {products} reported on."
         )
     first, last = accounts["window_start"].min(), accounts["window_end"].max()
     lines = [
@@ -75,10 +75,9 @@ def _opening(lists: Lists) -> str:
         f"*As of {_day(scope.cutoff)}. Nothing booked later was used. Chances are for purchases between {_day(first)} "
         f"and {_day(last)}.*",
         "",
-        f"Of {_plural(scope.scored, 'account')} with a score, {_n(scope.eligible)} own at least one of the "
-        f"{_plural(len(scope.targets), 'product line')} below and could own more. {_n(scope.enterprise)} of these "
-        f"earned a gross profit of {scope.threshold:,.2f} or more over the last 12 months: the **enterprise accounts** "
-        "this list is drawn from.",
+        f"Of {_plural(scope.scored, 'account')} with a score, {_n(scope.eligible)} own at least one of the {products} "
+        f"reported on. {_n(scope.enterprise)} of these earned a gross profit of {scope.threshold:,.2f} or more over "
+        "the last 12 months: the **enterprise accounts** this list is drawn from.",
     ]
     if payoff := _payoff(accounts):
         lines += ["", payoff]
@@ -93,11 +92,11 @@ def _payoff(accounts: pl.DataFrame) -> str:
     expected, average = float(offered["best_probability"].sum()), float(offered["best_base_rate"].sum())
     text = (
         f"**What it is worth.** Offer each account its first recommendation, and if the chances hold about "
-        f"**{expected:,.0f} of {_n(offered.height)}** will buy it in their window."
+        f"**{_about(expected)} of {_n(offered.height)}** will buy it in their window."
     )
     if average > 0:
         text += (
-            f" Accounts with the average rate of the same product lines would give about {average:,.0f}: "
+            f" Accounts with the average rate of the same product lines would give about {_about(average)}: "
             f"this list is worth {expected / average:.1f} times that."
         )
     return text
@@ -159,7 +158,7 @@ def _who_is_listed(lists: Lists) -> str:
     rows.append(("**Total**", f"**{_n(scope.enterprise)}**", *(f"**{_n(frame.height)}**" for frame in listed.values())))
     head = ("Group, in listing order", "Enterprise accounts", "Base list", "By probability", "By whitespace")
     unlisted = scope.enterprise - lists.accounts.height
-    owned = ", ".join(f"{n} owned: {_n(count)}" for n, count in sorted(scope.owned_counts.items()))
+    owned = ", ".join(f"{n or 'none'}: {_n(count)}" for n, count in sorted(scope.owned_counts.items()))
     lines = [
         "## Who is on it",
         "",
@@ -169,7 +168,8 @@ def _who_is_listed(lists: Lists) -> str:
         "have nothing left to cross-sell and fill the list only where room is left. "
         f"{_plural(unlisted, 'enterprise account')} did not fit.",
         "",
-        f"Scored accounts by product lines owned: {owned}. Those that own none are not cross-sell and are not listed.",
+        f"Scored accounts by number of product lines owned: {owned}. Those that own none are not cross-sell and "
+        "are not listed.",
     ]
     return "\n".join(lines)
 
@@ -183,10 +183,10 @@ def _limits(lists: Lists) -> str:
             f"There was **no whitespace list of {_day(scope.cutoff)}**: both orders rest on the probability alone."
         )
     fallback = lists.whitespace.filter(pl.col("whitespace_best_source") == FALLBACK).height
-    if fallback:
+    if scope.has_whitespace and fallback:
         notes.append(
-            f"{_plural(fallback, 'account')} of the whitespace order have a best offer without a whitespace row; it is "
-            "ranked by the percentile of its probability, on the same scale."
+            f"{_plural(fallback, 'account')} of the whitespace order {_has(fallback)} a best offer without a "
+            "whitespace row; it is ranked by the percentile of its probability, on the same scale."
         )
     if scope.not_listed:
         notes.append(
@@ -198,9 +198,22 @@ def _limits(lists: Lists) -> str:
         notes.append(
             f"Not offered: {_names(quiet)}. The model cannot tell customers apart there, so they carry no grade."
         )
+    if scope.not_scored:
+        notes.append(f"Not scored at this cutoff: {_names(scope.not_scored)}.")
+    if scope.off:
+        notes.append(
+            f"Chances of {_names(scope.off)} were **off** in the newest validation whose window had closed: read them "
+            "as an order, not as a number."
+        )
+    if scope.unproven:
+        notes.append(
+            f"Chances of {_names(scope.unproven)} are unproven: no validation with enough purchases had closed by then."
+        )
     idle = lists.accounts.filter(pl.col("best_division").is_null()).height
     if idle:
-        notes.append(f"{_plural(idle, 'listed account')} have no recommendation: nothing is left to offer them.")
+        notes.append(
+            f"{_plural(idle, 'listed account')} {_has(idle)} no recommendation: nothing is left to offer them."
+        )
     if not notes:
         notes.append("Nothing: every product line was scored with a model that tells customers apart and was listed.")
     return "## What is left out\n\n" + "\n".join(f"- {note}" for note in notes)
@@ -263,6 +276,15 @@ def _n(count: int) -> str:
 
 def _plural(count: int, noun: str) -> str:
     return f"{_n(count)} {noun}" + ("" if count == 1 else "s")
+
+
+def _has(count: int) -> str:
+    return "has" if count == 1 else "have"
+
+
+def _about(value: float) -> str:
+    """An expected count: whole, but for small ones, where the decimal is most of it."""
+    return f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
 
 
 def _percent(value: float | None) -> str:
