@@ -85,7 +85,7 @@ def data_guardrails(
 
 def model_guardrails(
     *,
-    judged: pl.DataFrame,
+    spread: float,
     block: Mapping[str, Any],
     auc_in_sample: float | None,
     auc_out_of_fold: float | None,
@@ -100,10 +100,11 @@ def model_guardrails(
 
     Parameters
     ----------
-    judged
-        Rows of the reporting evaluation in the population calibrated, with ``p``.
+    spread
+        Relative spread of probabilities, see `relative_spread`: the smaller one of the rows judged and of the model
+        that is delivered.
     block
-        Their metrics.
+        Metrics of the population calibrated.
     auc_in_sample, auc_out_of_fold
         AUC of everybody on fitted rows and on other customers.
     best_iterations
@@ -113,11 +114,10 @@ def model_guardrails(
     modeling, validation
         Settings.
     """
-    spread = relative_spread(judged)
     gap = None if auc_in_sample is None or auc_out_of_fold is None else auc_in_sample - auc_out_of_fold
     cal_mae, limit = block["cal_mae"], validation.cal_mae_threshold
     at_limit = sum(b >= modeling.lgbm.n_estimators for b in best_iterations)
-    flat = spread is None or spread < DEGENERATE_SPREAD
+    flat = spread < DEGENERATE_SPREAD
     return [
         guardrail(
             "degenerate",
@@ -151,17 +151,22 @@ def _limited(name: str, value: float | None, limit: float) -> dict[str, Any]:
     return guardrail(name, value, limit, "WARN" if value > limit else "PASS")
 
 
-def relative_spread(judged: pl.DataFrame) -> float | None:
-    """Standard deviation of p over the largest one possible at its mean, sqrt(m (1 - m)); None without rows.
+def relative_spread(rows: pl.DataFrame) -> float:
+    """How far probabilities of one model at one cutoff differ, averaged over models and cutoffs; 0 without rows.
 
-    An absolute limit would fire on every honest model of a rare target.
+    Standard deviation of p over the largest one possible at its mean, sqrt(m (1 - m)): an absolute limit would fire on
+    every honest model of a rare target.
+
+    Parameters
+    ----------
+    rows
+        cutoff, fold and p.
     """
-    if judged.is_empty():
-        return None
-    p = judged["p"].to_numpy()
-    mean = float(p.mean())
-    largest = np.sqrt(mean * (1.0 - mean))
-    return float(p.std() / largest) if largest > 0 else 0.0
+    parts = [part["p"].to_numpy() for part in rows.partition_by("cutoff", "fold", maintain_order=True)]
+    largest = [np.sqrt(p.mean() * (1.0 - p.mean())) for p in parts]
+    # Of equal numbers the standard deviation can be a rounding error away from zero.
+    spreads = [p.std() / top if top > 0 and np.ptp(p) > 0 else 0.0 for p, top in zip(parts, largest, strict=True)]
+    return float(np.mean(spreads)) if spreads else 0.0
 
 
 def data_block(frame: pl.DataFrame, dropped: Sequence[Mapping[str, str]]) -> dict[str, Any]:

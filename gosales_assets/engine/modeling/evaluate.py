@@ -3,8 +3,10 @@
 Belongs here: averaging over cutoffs, the reported tables, the metrics document. Does not belong here: the formulas of
 the metrics (`engine.metrics`), fits.
 
-Ranking metrics are computed inside a cutoff and averaged, each cutoff counting the same: rows of different seasons have
-different base rates, and so have group folds, whose AUC is therefore taken fold by fold.
+Ranks are compared only where they come from one model at one cutoff. Metrics are computed inside a cutoff and averaged,
+each cutoff counting the same, because rows of different seasons have different base rates. Where a cutoff is scored by
+several group folds, rows are ranked inside their fold: a fold rich in positives leaves the others, which fitted its
+model, poor in them, so that ranks across folds run against the labels.
 """
 
 from __future__ import annotations
@@ -53,12 +55,7 @@ def evaluation_of(train_scores: pl.DataFrame) -> Evaluation:
 
 
 def summaries(
-    frame: pl.DataFrame,
-    *,
-    top_k_percents: Sequence[int],
-    min_positives: int,
-    min_positives_interval: int,
-    by_fold: bool = False,
+    frame: pl.DataFrame, *, top_k_percents: Sequence[int], min_positives: int, min_positives_interval: int
 ) -> list[dict[str, Any]]:
     """All metrics per cutoff and population.
 
@@ -68,8 +65,6 @@ def summaries(
         Rows as in `Evaluation`.
     top_k_percents, min_positives, min_positives_interval
         See `metrics.summary`.
-    by_fold
-        The margins come from one model per group fold: AUC counts pairs inside a fold only.
 
     Returns
     -------
@@ -79,16 +74,27 @@ def summaries(
     rows = []
     for part in frame.partition_by("cutoff", maintain_order=True):
         for population, judged in metrics.populations(part).items():
-            values = metrics.summary(
-                judged,
-                top_k_percents=top_k_percents,
-                min_positives=min_positives,
-                min_positives_interval=min_positives_interval,
-            )
-            if by_fold and values["auc"] is not None:
-                values["auc"] = metrics.finite(auc_within_folds(judged))
+            asked: dict[str, Any] = {
+                "top_k_percents": top_k_percents,
+                "min_positives": min_positives,
+                "min_positives_interval": min_positives_interval,
+            }
+            values = metrics.summary(judged, **asked)
+            if judged["fold"].n_unique() > 1:
+                values |= _ranked_in_folds(judged, asked)
             rows.append({"cutoff": part["cutoff"][0].isoformat(), "population": population, **values})
     return rows
+
+
+def _ranked_in_folds(judged: pl.DataFrame, asked: dict[str, Any]) -> dict[str, Any]:
+    """The status and the ranking metrics of rows that are ranked inside their fold."""
+    # The middle of a row's ranks, as a share of its fold: equal scores stay equal, a constant fold is 0.5 throughout.
+    # Rounded, because shares of folds of different size are equal only up to the last bit.
+    share = ((pl.col("p").rank("average") - 0.5) / pl.len()).round(12)
+    values = metrics.summary(judged.with_columns(share.over("fold").alias("p")), **asked)
+    ranking = {k: v for k, v in values.items() if k in ("status", "average_precision", "pr_auc") or "@" in k}
+    auc = None if values["auc"] is None else metrics.finite(auc_within_folds(judged))
+    return ranking | {"auc": auc}
 
 
 def auc_within_folds(frame: pl.DataFrame) -> float | None:
@@ -158,15 +164,17 @@ def _status(blocks: Sequence[dict[str, Any]]) -> str:
 
 
 def gains(frame: pl.DataFrame, *, min_positives: int) -> pl.DataFrame:
-    """Gains by decile of rank inside each cutoff, added up over the cutoffs, per population."""
+    """Gains by decile of rank inside each cutoff and fold, added up over them, per population."""
     return metrics.by_population(frame, lambda rows: _gains(rows, min_positives))
 
 
 def _gains(rows: pl.DataFrame, min_positives: int) -> pl.DataFrame:
     if rows.is_empty():
         return metrics.gains_table(rows)
-    tables = [metrics.gains_table(part) for part in rows.partition_by("cutoff", maintain_order=True)]
+    parts = rows.partition_by("cutoff", "fold", maintain_order=True)
+    tables = [metrics.gains_table(part) for part in parts]
     total, n, distinct = int(rows["label"].sum()), rows.height, rows["p"].n_unique()
+    ranked = any(part["p"].n_unique() > 1 for part in parts)
     table = (
         pl.concat(tables)
         .group_by("decile", maintain_order=True)
@@ -187,7 +195,7 @@ def _gains(rows: pl.DataFrame, min_positives: int) -> pl.DataFrame:
         "fraction_positives",
         "mean_predicted",
         (pl.col("positives").cum_sum() / total if enough else null).alias("cum_capture"),
-        (pl.col("fraction_positives") * (n / total) if enough and distinct > 1 else null).alias("lift"),
+        (pl.col("fraction_positives") * (n / total) if enough and ranked else null).alias("lift"),
         pl.lit(distinct, pl.Int64).alias("n_distinct_scores"),
     )
 

@@ -333,6 +333,8 @@ def _fit_stopped(data: Data, rows: Index, held_out: Index, params: dict[str, Any
         # Trees beyond this fold's own stopping point are needed when the other folds stopped later.
         keep_training_booster=True,
     )
+    # The trees are all that is asked of it from here on; five binned copies of the rows are not.
+    booster.free_dataset()
     return Fit(booster, rows, logit(float(data.y[rows].mean())), max(1, booster.best_iteration))
 
 

@@ -117,9 +117,7 @@ def population_rows(frame: pl.DataFrame, population: str) -> pl.DataFrame:
     return metrics.populations(frame)[population]
 
 
-def metric_blocks(
-    job: Job, frame: pl.DataFrame, *, by_fold: bool = False, min_positives: int | None = None
-) -> dict[str, Any]:
+def metric_blocks(job: Job, frame: pl.DataFrame, *, min_positives: int | None = None) -> dict[str, Any]:
     """``final`` per population and, as ``per_cutoff``, what it was averaged from.
 
     Parameters
@@ -128,8 +126,6 @@ def metric_blocks(
         The training.
     frame
         Rows as in `evaluate.Evaluation`.
-    by_fold
-        See `evaluate.summaries`.
     min_positives
         Distinct positives a metric needs; the settings' by default.
     """
@@ -139,7 +135,6 @@ def metric_blocks(
         top_k_percents=ks,
         min_positives=validation.min_positives_value if min_positives is None else min_positives,
         min_positives_interval=validation.min_positives_gate,
-        by_fold=by_fold,
     )
     final = {name: evaluate.average(rows, frame, name, top_k_percents=ks) for name in ("all", "whitespace")}
     return {"final": final, "per_cutoff": rows}

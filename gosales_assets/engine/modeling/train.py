@@ -166,9 +166,10 @@ def _trained(job: Job, names: list[str], folds: NDArray[np.int16]) -> Training:
     group_rows = _scored(data, everything, folds, "group", fitted.margin_oof, fitted.p_oof)
     train_scores = scores_frame([group_rows, *time_rows])
     evaluation = evaluation_of(train_scores)
-    blocks = metric_blocks(job, evaluation.frame, by_fold=evaluation.kind == "out_of_fold")
-    in_sample = _in_sample(job, data, fitted)
-    other_customers = metric_blocks(job, evaluation_of(scores_frame([group_rows])).frame, by_fold=True)
+    blocks = metric_blocks(job, evaluation.frame)
+    fitted_rows = _in_sample(job, data, fitted)
+    in_sample = metric_blocks(job, fitted_rows)["final"]
+    other_customers = metric_blocks(job, evaluation_of(scores_frame([group_rows])).frame)
     on, note = fitted.calibrated_on, fitted.calibration_note
     judged = population_rows(evaluation.frame, on)
     reported = blocks["final"][on]
@@ -198,7 +199,7 @@ def _trained(job: Job, names: list[str], folds: NDArray[np.int16]) -> Training:
     guardrails = [
         *card.data_guardrails(job.pool.frame, None, job.pool.dropped, modeling=job.modeling),
         *card.model_guardrails(
-            judged=judged,
+            spread=min(card.relative_spread(judged), card.relative_spread(population_rows(fitted_rows, on))),
             block=reported,
             auc_in_sample=in_sample["all"]["auc"],
             auc_out_of_fold=other_customers["final"]["all"]["auc"],
@@ -266,15 +267,16 @@ def _scored(data: Data, rows: Index, fold: NDArray[np.int16], kind: str, margin:
     )
 
 
-def _in_sample(job: Job, data: Data, fitted: Fitted) -> dict[str, Any]:
+def _in_sample(job: Job, data: Data, fitted: Fitted) -> pl.DataFrame:
     """The final model on the rows it was fitted on: only to be compared with honest numbers."""
     margin = np.asarray(
         fitted.final.booster.predict(data.x, raw_score=True, num_threads=job.modeling.n_jobs), dtype=np.float64
     )
-    frame = data.frame.rename({"weight_gp": "weight"}).with_columns(
-        pl.Series("margin", margin), pl.Series("p", apply_map(fitted.calibration.document, margin))
+    return data.frame.rename({"weight_gp": "weight"}).with_columns(
+        pl.lit(0, dtype=pl.Int16).alias("fold"),
+        pl.Series("margin", margin),
+        pl.Series("p", apply_map(fitted.calibration.document, margin)),
     )
-    return metric_blocks(job, frame)["final"]
 
 
 def _shap_summary(job: Job, data: Data, fitted: Fitted) -> pl.DataFrame:
