@@ -172,16 +172,55 @@ def infer_as_of(dates: pl.LazyFrame, column: str = "order_date") -> date | None:
     date or None
         None when no line has a date.
     """
+    covered = _covered_months(dates, column)
+    return None if covered.is_empty() else covered["last_day"][-1]
+
+
+def covered_span(dates: pl.LazyFrame, column: str = "order_date", max_gap_months: int = 12) -> tuple[date, date] | None:
+    """First and last day of the months a log covers, for a first look at a log.
+
+    Like `infer_as_of`, and stricter: a covered month counts only when it hangs together with the month of the median
+    line, so that a default date used often (1900-01-01) does not stretch the span either.
+
+    Parameters
+    ----------
+    dates
+        Frame with a Date column, one row per line; null dates are ignored.
+    column
+        Name of that column.
+    max_gap_months
+        Most months without usual business inside the span.
+
+    Returns
+    -------
+    (date, date) or None
+        None when no line has a date.
+    """
+    covered = _covered_months(dates, column)
+    if covered.is_empty():
+        return None
+    rows = list(covered.select("month", "first_day", "last_day", "lines").iter_rows())
+    half, seen, middle = covered["lines"].sum() / 2, 0, 0
+    while (seen := seen + rows[middle][3]) < half:
+        middle += 1
+    first = last = middle
+    while first and month_index(rows[first][0]) - month_index(rows[first - 1][0]) <= max_gap_months:
+        first -= 1
+    while last + 1 < len(rows) and month_index(rows[last + 1][0]) - month_index(rows[last][0]) <= max_gap_months:
+        last += 1
+    return rows[first][1], rows[last][2]
+
+
+def _covered_months(dates: pl.LazyFrame, column: str) -> pl.DataFrame:
+    """Months with at least the usual share of the median month's lines, ascending: month, lines, first and last day."""
+    day = pl.col(column)
     months = (
-        dates.filter(pl.col(column).is_not_null())
-        .group_by(pl.col(column).dt.truncate("1mo").alias("month"))
-        .agg(pl.len().alias("lines"), pl.col(column).max().alias("last_day"))
+        dates.filter(day.is_not_null())
+        .group_by(day.dt.truncate("1mo").alias("month"))
+        .agg(pl.len().alias("lines"), day.min().alias("first_day"), day.max().alias("last_day"))
         .collect()
     )
-    if months.is_empty():
-        return None
-    covered = months.filter(pl.col("lines") >= AS_OF_MIN_MONTH_SHARE * pl.col("lines").median())
-    return covered.sort("month")["last_day"][-1]
+    return months.filter(pl.col("lines") >= AS_OF_MIN_MONTH_SHARE * pl.col("lines").median()).sort("month")
 
 
 @dataclass(frozen=True)
@@ -338,6 +377,13 @@ def plus_days(day: str | pl.Expr, days: str | pl.Expr) -> pl.Expr:
     start = pl.col(day) if isinstance(day, str) else day
     shift = pl.col(days) if isinstance(days, str) else days
     return start + pl.duration(days=shift)
+
+
+def days_apart(start: str | pl.Expr, end: str | pl.Expr) -> pl.Expr:
+    """Days from one Date expression to another, negative when the second is earlier; null when either is null."""
+    first = pl.col(start) if isinstance(start, str) else start
+    last = pl.col(end) if isinstance(end, str) else end
+    return (last - first).dt.total_days()
 
 
 def from_month_index(index: str | pl.Expr, day: pl.Expr | int = 1) -> pl.Expr:

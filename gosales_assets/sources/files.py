@@ -19,11 +19,12 @@ import codecs
 import glob
 import hashlib
 import os
+import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import polars as pl
 
@@ -237,7 +238,7 @@ def _decoding_problem(path: Path, encoding: str) -> str | None:
 
 def _read_csv(path: Path, encoding: str, separator: str) -> pl.LazyFrame:
     source = path if encoding in ("utf-8", "ascii") else _transcoded(path, encoding)
-    first = _scan(source, separator, has_header=False, n_rows=1, path=path).collect()
+    first = _collect(_scan(source, separator, has_header=False, n_rows=1, truncate_ragged_lines=True, path=path), path)
     raw = [value or "" for value in first.row(0)] if first.height else []
     headers = _headers(raw, path)
     others = [s for s in _SEPARATORS if s != separator and s in raw[0]]
@@ -246,8 +247,22 @@ def _read_csv(path: Path, encoding: str, separator: str) -> pl.LazyFrame:
             f"{path} has the single header {raw[0]!r}; its fields seem to be separated by {others[0]!r}: "
             f"set sources.sales_log.separator"
         )
-    schema = dict.fromkeys([*headers, *_BEYOND], pl.String)
-    frame = _scan(source, separator, has_header=True, schema=schema, path=path)
+    frame = _scan(source, separator, has_header=True, path=path)
+    plain = frame.rename(dict(zip(frame.collect_schema().names(), headers, strict=True)))
+    try:
+        _parse(plain)
+    except pl.exceptions.ComputeError as error:
+        if "more fields" not in str(error):
+            raise SourceError(_explained(path, error)) from error
+        return _with_surplus(source, headers, separator, path)
+    return plain
+
+
+def _with_surplus(source: Path, headers: list[str], separator: str, path: Path) -> pl.LazyFrame:
+    """A file some of whose lines have more fields than headers; see the module docstring."""
+    widened = _widened(source, headers, separator)
+    frame = _scan(widened, separator, has_header=True, truncate_ragged_lines=True, path=path)
+    frame = frame.rename(dict(zip(frame.collect_schema().names(), [*headers, *_BEYOND], strict=True)))
     surplus = pl.any_horizontal(pl.col(c).is_not_null() for c in _BEYOND)
     if not _collect(frame.select(surplus.any()), path).item():
         return frame.select(headers)
@@ -259,31 +274,38 @@ def _read_csv(path: Path, encoding: str, separator: str) -> pl.LazyFrame:
 
 
 def _scan(source: Path, separator: str, *, path: Path, **options: Any) -> pl.LazyFrame:
-    # Glob characters in a file's own name must not be expanded; surplus fields land in the `_BEYOND` columns.
+    # A file's own name may hold glob characters; they must not be expanded.
     try:
-        return pl.scan_csv(
-            source, separator=separator, infer_schema=False, glob=False, truncate_ragged_lines=True, **options
-        )
+        frame = pl.scan_csv(source, separator=separator, infer_schema=False, glob=False, **options)
+        frame.collect_schema()
     except pl.exceptions.PolarsError as error:
-        raise SourceError(f"{path} cannot be read as CSV: {error}") from error
+        raise SourceError(_explained(path, error)) from error
+    return frame
+
+
+def _parse(frame: pl.LazyFrame) -> None:
+    """Parse every column once: a reader that wants a few of them only would not notice a line it cannot trust."""
+    frame.select(pl.all().count()).collect(engine="streaming")
+
+
+def _explained(path: Path, error: Exception) -> str:
+    reason = str(error).partition("\n")[0]
+    return f"{path} cannot be read: {reason}; look for a quotation mark that never closes, or a wrong separator"
 
 
 def _collect(frame: pl.LazyFrame, path: Path) -> pl.DataFrame:
     try:
         return frame.collect(engine="streaming")
     except pl.exceptions.PolarsError as error:
-        first = str(error).splitlines()[0]
-        raise SourceError(
-            f"{path} cannot be read: {first}; look for a quotation mark that never closes, or a wrong separator"
-        ) from error
+        raise SourceError(_explained(path, error)) from error
 
 
 def _count(frame: pl.LazyFrame, path: Path) -> dict[str, int]:
-    """Records and unreadable ones. Parses every column once, so that what cannot be read fails here, by name."""
-    names = frame.collect_schema().names()
-    counted = _collect(frame.select(pl.len().alias("records"), pl.col(names).count()), path)
-    unreadable = int(counted[UNREADABLE_COLUMN][0]) if UNREADABLE_COLUMN in names else 0
-    return {"records": int(counted["records"][0]), "unreadable": unreadable}
+    """Records, and those of them that are unreadable."""
+    has = UNREADABLE_COLUMN in frame.collect_schema()
+    unreadable = pl.col(UNREADABLE_COLUMN).count() if has else pl.lit(0)
+    counted = _collect(frame.select(pl.len().alias("records"), unreadable.alias("unreadable")), path)
+    return {name: int(value) for name, value in counted.row(0, named=True).items()}
 
 
 @cache
@@ -292,21 +314,46 @@ def _scratch() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="gosales_")
 
 
-def _transcoded(path: Path, encoding: str) -> Path:
-    """A utf-8 copy of a file, made chunk by chunk; reused while the file is unchanged."""
-    stat = path.stat()
-    key = f"{path.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}\0{encoding}"
+def _copy(key: str, write: Callable[[BinaryIO], None]) -> Path:
+    """A file in the scratch folder, written once per key."""
     copy = Path(_scratch().name) / f"{hashlib.sha256(key.encode()).hexdigest()}.csv"
     if not copy.exists():
         handle, partial = tempfile.mkstemp(dir=copy.parent)
-        with (
-            path.open(encoding=encoding, newline="") as source,
-            os.fdopen(handle, "w", encoding="utf-8", newline="") as target,
-        ):
-            while chunk := source.read(CHUNK):
-                target.write(chunk)
+        with os.fdopen(handle, "wb") as target:
+            write(target)
         Path(partial).replace(copy)
     return copy
+
+
+def _key(path: Path, *more: str) -> str:
+    stat = path.stat()
+    return "\0".join([str(path.resolve()), str(stat.st_size), str(stat.st_mtime_ns), *more])
+
+
+def _transcoded(path: Path, encoding: str) -> Path:
+    """A utf-8 copy of a file, made chunk by chunk; reused while the file is unchanged."""
+
+    def write(target: BinaryIO) -> None:
+        with path.open(encoding=encoding, newline="") as source:
+            while chunk := source.read(CHUNK):
+                target.write(chunk.encode())
+
+    return _copy(_key(path, encoding), write)
+
+
+def _widened(path: Path, headers: list[str], separator: str) -> Path:
+    """A copy of a file whose first record names three more columns, so that surplus fields have a place."""
+
+    def write(target: BinaryIO) -> None:
+        names = (f'"{h.replace(chr(34), chr(34) * 2)}"' for h in (*headers, *_BEYOND))
+        target.write((separator.join(names) + "\n").encode())
+        with path.open("rb") as source:
+            quotes = source.readline().count(b'"')
+            while quotes % 2 and (line := source.readline()):
+                quotes += line.count(b'"')
+            shutil.copyfileobj(source, target, CHUNK)
+
+    return _copy(_key(path, "widened", separator), write)
 
 
 def _agree(frames: list[pl.LazyFrame]) -> list[pl.LazyFrame]:
