@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import date
 from difflib import get_close_matches
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePath
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -93,7 +95,7 @@ class SettingsError(ValueError):
 class Section(BaseModel):
     """Base of every group of settings."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
 
 class ColumnMapping(Section):
@@ -444,7 +446,9 @@ class WhitespaceSettings(Section):
     def _normalised(cls, value: tuple[float, ...]) -> tuple[float, ...]:
         if not all(v == v and 0 <= v < float("inf") for v in value) or sum(value) <= 0:
             raise ValueError("weights must be finite, not negative, and not all zero")
-        return tuple(v / sum(value) for v in value)
+        # Weights that sum to one already stay as they are: resolved settings must load again to the same numbers.
+        total = 1.0 if math.isclose(sum(value), 1.0, rel_tol=1e-12) else sum(value)
+        return tuple(v / total for v in value)
 
 
 class ReleaseSettings(Section):
@@ -599,6 +603,7 @@ class Settings(BaseSettings):
         tree = _merge(tree, dict(overrides or {}))
         if problems := _unknown_keys(cls, tree):
             raise SettingsError("\n".join(problems))
+        tree = _without_empty_sections(cls, tree)
         try:
             settings = cls(**tree)
         except ValidationError as error:
@@ -630,8 +635,8 @@ class Settings(BaseSettings):
             if months > self.timeline.label_window_months:
                 raise ValueError(
                     f"labels.per_division_window_months.{slug} is {months}, longer than timeline.label_window_months "
-                    f"({self.timeline.label_window_months}): a model would learn from windows that are still open. Raise "
-                    "timeline.label_window_months to the longest window"
+                    f"({self.timeline.label_window_months}): a model would learn from windows that are still open. "
+                    "Raise timeline.label_window_months to the longest window"
                 )
         return self
 
@@ -672,11 +677,26 @@ class Settings(BaseSettings):
         return self.model_dump(mode="json")
 
     def digest(self, *sections: str) -> str:
-        """sha256 of the named sections (all when none is named): what a code version depends on."""
+        """sha256 of the named sections (all when none is named): what a code version depends on.
+
+        What a path points at counts, not where it lies: products and targets are hashed as read, and of the sources
+        only the file names are, because their bytes are observed as inputs. So moving a project, or naming its
+        configuration by another path, makes nothing stale, and editing the taxonomy does.
+        """
         tree = self.resolved()
         tree.pop("artifact_root")
+        tree["taxonomy"] = {
+            "products": [asdict(p) for p in self.products.products],
+            "targets": [asdict(t) for t in self.products.targets],
+        }
+        tree["divisions"] = [asdict(t) for t in self.targets]
+        sources = tree["sources"]
+        sources["sales_log"]["path"] = [PurePath(p).name for p in sources["sales_log"]["path"]]
+        for side in ("industry_enrichment", "customer_assets"):
+            path = sources[side]["path"]
+            sources[side]["path"] = path and PurePath(path).name
         picked = {name: tree[name] for name in sections} if sections else tree
-        return hashlib.sha256(json.dumps(picked, sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(picked, sort_keys=True, default=sorted).encode()).hexdigest()
 
 
 def reference() -> str:
@@ -771,9 +791,28 @@ def _parse(key: str, text: str) -> Any:
 
 
 def _set(tree: dict[str, Any], path: list[str], value: Any) -> None:
-    for name in path[:-1]:
-        tree = tree.setdefault(name, {})
+    for i, name in enumerate(path[:-1]):
+        if tree.get(name) is None:
+            tree[name] = {}
+        tree = tree[name]
+        if not isinstance(tree, dict):
+            raise SettingsError(
+                f"{'.'.join(path[: i + 1])} = {_shown(tree)}: {'.'.join(path)} is set too; one is wrong"
+            )
     tree[path[-1]] = value
+
+
+def _without_empty_sections(model: type[BaseModel], tree: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out sections without content: YAML reads a section whose lines are all commented out as null."""
+    kept: dict[str, Any] = {}
+    for key, value in tree.items():
+        inner = model.model_fields[key].annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            if value is None:
+                continue
+            value = _without_empty_sections(inner, value) if isinstance(value, Mapping) else value
+        kept[key] = value
+    return kept
 
 
 def _merge(low: dict[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
