@@ -46,15 +46,15 @@ class Partitions:
         return dg.StaticPartitionsDefinition(list(self.slugs))
 
     def _cutoffs(self, first: date, last: date | None, closed_after: int) -> dg.TimeWindowPartitionsDefinition:
-        # A key exists when its window, one cadence long, ends by `end`. With end_offset=1 the newest cutoff exists on
-        # its own day; each cadence a cutoff must wait for its label window takes one off.
-        bounded = last is not None
+        # A key exists when its window, one cadence long, ends by `end` and by the clock. With end_offset=1 the newest
+        # cutoff exists on its own day; each cadence a cutoff must wait for its label window takes one off, also when
+        # the last cutoff is known: it may lie ahead of the clock.
         return dg.TimeWindowPartitionsDefinition(
             start=cutoff_key(first),
             end=cutoff_key(self.calendar.next_tick(last)) if last else None,
             cron_schedule=self.calendar.cron,
             fmt=FORMAT,
-            end_offset=1 if bounded else 1 - closed_after,
+            end_offset=1 - closed_after,
         )
 
     @cached_property
