@@ -1,0 +1,84 @@
+"""The accounts of a build: every record and every cent of the log, by stage.
+
+Belongs here: counting. Does not belong here: the verdict on the counts (`contracts`).
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from gosales_assets.engine.star.parsing import cents, from_cents
+from gosales_assets.engine.star.reading import ACCEPTED, DUPLICATE, QUARANTINED, Log
+from gosales_assets.engine.star.records import ROW
+
+
+def _total(lines: pl.DataFrame) -> int:
+    return int(lines["gp_cents"].sum())
+
+
+def count_rows(
+    raw: int,
+    unread: int,
+    log: Log,
+    accepted_lines: pl.DataFrame,
+    facts: pl.DataFrame,
+    dim: pl.DataFrame,
+    events: pl.DataFrame,
+    enrichment: pl.DataFrame,
+    assets: pl.DataFrame,
+) -> pl.DataFrame:
+    """The accounts: by record, by line and by cent. The parts are counted, not inferred from each other.
+
+    Parameters
+    ----------
+    raw, unread
+        Records of the log, and those of them that nothing could be read of because a column is missing.
+    log
+        The log as read.
+    accepted_lines
+        Lines of accepted records, with ``excluded``.
+    facts, dim, events
+        The star.
+    enrichment, assets
+        Side sources, as received.
+
+    Returns
+    -------
+    DataFrame
+        Schema `gosales_assets.engine.star.schema.RowCounts`, in the order of the work.
+    """
+    profit = log.lines.group_by(ROW).agg(pl.col("gp_cents").sum())
+    by_record = log.fields.select(ROW, status=log.status).join(profit, on=ROW, how="left")
+    parts = {
+        status: (n, total)
+        for status, n, total in by_record.group_by("status").agg(pl.len(), pl.col("gp_cents").sum()).iter_rows()
+    }
+    literal_zero = int(log.noughts.filter(log.status == ACCEPTED).sum() or 0)
+    left_out = accepted_lines.filter("excluded")
+    inside = accepted_lines.filter(~pl.col("excluded"))
+    zero = inside.filter((pl.col("gp_cents").fill_null(0) == 0) & (pl.col("quantity").fill_null(0) == 0))
+    unknown = log.breaches.filter(violation_type="unparseable_amount").height
+    counts: list[tuple[str, str, int, int | None]] = [
+        ("sales_log", "raw", raw, _total(log.lines)),
+        ("sales_log", "unread", unread, 0),
+        *(("sales_log", s, *parts.get(s, (0, 0))) for s in (DUPLICATE, QUARANTINED, ACCEPTED)),
+        ("sales_log", "unknown_gross_profit", unknown, None),
+        (
+            "fact_transactions",
+            "accepted_lines",
+            accepted_lines.height + literal_zero,
+            _total(accepted_lines),
+        ),
+        ("fact_transactions", "excluded_division", left_out.height, _total(left_out)),
+        ("fact_transactions", "zero_line", zero.height + literal_zero, 0),
+        ("fact_transactions", "written", facts.height, facts.select(cents("gross_profit").sum()).item()),
+        ("fact_events", "written", events.height, None),
+        ("dim_customer", "written", dim.height, None),
+        ("dim_customer", "with_industry", dim["industry"].count(), None),
+        ("industry_enrichment", "received", enrichment.height, None),
+        ("customer_assets", "received", assets.height, None),
+    ]
+    frame = pl.DataFrame(
+        counts, {"table": pl.String, "stage": pl.String, "rows": pl.Int64, "gross_profit": pl.Int64}, orient="row"
+    )
+    return frame.with_columns(gross_profit=from_cents("gross_profit"))

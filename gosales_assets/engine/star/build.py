@@ -1,0 +1,250 @@
+"""Raw sales log -> star schema, with the proof that nothing was lost.
+
+Belongs here: the order of the steps, and the accounts. Does not belong here: how a value is parsed (`parsing`), a
+column found (`headers`), a line read (`lines`), a rule judged (`contracts`).
+
+A record has one of three fates: *accepted*, *quarantined* (it breaks a rule and is listed in contract_violations) or
+*exact duplicate* of another record. Accepted records have lines, and a line is written, left out because both its
+values are zero, or left out because its division is excluded. Amounts are whole cents from the moment they are read,
+so that the accounts close exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from gosales_assets.engine.findings import Finding, Severity
+from gosales_assets.engine.star.accounts import count_rows
+from gosales_assets.engine.star.assets import condition_assets
+from gosales_assets.engine.star.checksums import checksums
+from gosales_assets.engine.star.contracts import Judge, violations
+from gosales_assets.engine.star.customers import ENRICHED, dim_customer
+from gosales_assets.engine.star.events import fact_events
+from gosales_assets.engine.star.headers import Headers, map_headers
+from gosales_assets.engine.star.lines import with_invoice
+from gosales_assets.engine.star.parsing import from_cents, identifier, parse_dates, text
+from gosales_assets.engine.star.reading import (
+    ACCEPTED,
+    QUARANTINED,
+    empty_log,
+    is_excluded,
+    read_log,
+    unmapped_columns,
+)
+from gosales_assets.engine.star.records import ROW
+from gosales_assets.engine.star.snapshot import drift, schema_snapshot
+from gosales_assets.taxonomy import Taxonomy
+
+if TYPE_CHECKING:
+    from gosales_assets.settings import EtlSettings, SalesLog
+
+#: Order of the facts; complete, so that it does not depend on the order of the log.
+FACT_ORDER = (
+    "customer_id",
+    "invoice_id",
+    "order_date",
+    "product_sku",
+    "product_division",
+    "gross_profit",
+    "quantity",
+    "source_row_id",
+)
+
+
+@dataclass(frozen=True)
+class Star:
+    """The star schema, its evidence, and what was found."""
+
+    fact_transactions: pl.DataFrame
+    dim_customer: pl.DataFrame
+    fact_events: pl.DataFrame
+    row_counts: pl.DataFrame
+    contract_violations: pl.DataFrame
+    schema_snapshot: dict[str, Any]
+    checksums: dict[str, Any]
+    findings: list[Finding]
+
+
+def build_star(
+    records: pl.LazyFrame,
+    *,
+    spec: SalesLog,
+    taxonomy: Taxonomy,
+    etl: EtlSettings,
+    enrichment: pl.DataFrame,
+    assets: pl.DataFrame,
+    previous_snapshot: Mapping[str, Any] | None = None,
+) -> Star:
+    """Build the star schema from a raw log.
+
+    Bad data does not raise: it is quarantined and judged, and the findings say whether the star may be used.
+
+    Parameters
+    ----------
+    records
+        The log as received, one row per record; a column ``_source_file`` names the file and is no content.
+    spec
+        Layout, headers, ``as_of``, ``day_first``, ``gross_profit_share``, ``exclude_divisions``.
+    taxonomy
+        Products, divisions and targets.
+    etl
+        Date bound, caps and severities.
+    enrichment
+        Industries by customer name or id; may have no rows.
+    assets
+        Customer assets; may have no rows.
+    previous_snapshot
+        The schema snapshot of the previous build.
+
+    Returns
+    -------
+    Star
+        Tables sorted by their key; the same content for any order of the records.
+
+    Raises
+    ------
+    ValueError
+        When ``etl.severity`` names an unknown rule, or the assets lack a column.
+    """
+    judge = Judge(etl)
+    schema = records.collect_schema()
+    headers = map_headers(schema.names(), spec, taxonomy)
+    typed_assets = condition_assets(assets)
+    unmapped = unmapped_columns(records, headers)
+
+    log = empty_log() if headers.blocked else read_log(records, headers, spec, taxonomy, etl)
+    raw = records.select(pl.len()).collect().item()
+    excluded = is_excluded(log.lines, spec)
+    kept = log.status.gather(log.lines[ROW]) == ACCEPTED if log.lines.height else pl.Series([], dtype=pl.Boolean)
+    accepted_lines = log.lines.with_columns(excluded=excluded).filter(kept)
+    accepted = log.fields.filter(log.status == ACCEPTED)
+    facts = _facts(accepted_lines.filter(~pl.col("excluded")), log.fields, spec)
+    customers = dim_customer(accepted, typed_assets, enrichment)
+    events = fact_events(facts.lazy(), taxonomy)
+
+    curated = {"fact_transactions": facts, "dim_customer": customers.dim, "fact_events": events}
+    snapshot = schema_snapshot(schema, headers.roles, curated)
+    row_counts = count_rows(
+        raw, raw if headers.blocked else 0, log, accepted_lines, facts, customers.dim, events, enrichment, assets
+    )
+    unreadable = "; ".join(f"column {m.column!r} is missing" for m in headers.missing if m.fatal)
+    later = log.breaches.filter(violation_type="date_after_max")[ROW].n_unique()
+    findings = [
+        *judge.columns(headers),
+        judge.quarantine(
+            log.breaches,
+            raw=raw,
+            quarantined=int((log.status == QUARANTINED).sum()),
+            written=facts.height,
+            unreadable=unreadable,
+        ),
+        judge.conservation(row_counts),
+        judge.drift(drift(previous_snapshot, snapshot), previous_snapshot is not None),
+        judge.unmapped(unmapped),
+        judge.as_of(spec.as_of is not None, log.as_of, later),
+        *judge.references(facts, customers.dim, events, taxonomy.targets),
+    ]
+    return Star(
+        **curated,
+        row_counts=row_counts,
+        contract_violations=violations(
+            log.breaches,
+            log.fields["source_row_id"],
+            _about_columns(headers, unmapped, judge),
+            [_enrichment_conflicts(customers.conflicts), _asset_breaches(assets)],
+            judge,
+        ),
+        schema_snapshot=snapshot,
+        checksums=checksums(curated),
+        findings=findings,
+    )
+
+
+def _facts(lines: pl.DataFrame, fields: pl.DataFrame, spec: SalesLog) -> pl.DataFrame:
+    """Lines that say something, with the fields of their record."""
+    saying = lines.filter((pl.col("gp_cents").fill_null(0) != 0) | (pl.col("quantity").fill_null(0) != 0))
+    of_record = ("customer_id", "invoice_id", "order_date", "source_row_id", "branch", "rep", "invoice_date")
+    revenue = pl.col("revenue") if "revenue" in saying.columns else pl.lit(None, pl.Float64)
+    return (
+        saying.with_columns(fields[name].gather(saying[ROW]).alias(name) for name in of_record)
+        .lazy()
+        .pipe(with_invoice, per_record=spec.layout == "wide")
+        .select(
+            "customer_id",
+            "invoice_id",
+            "order_date",
+            "product_sku",
+            pl.col("product_division").str.strip_chars(),
+            from_cents(pl.col("gp_cents").fill_null(0)).alias("gross_profit"),
+            pl.col("quantity").fill_null(0.0),
+            "source_division",
+            "source_row_id",
+            "branch",
+            "rep",
+            "invoice_date",
+            revenue.alias("revenue"),
+        )
+        .sort(FACT_ORDER)
+        .collect()
+    )
+
+
+def _about_columns(
+    headers: Headers, unmapped: pl.DataFrame, judge: Judge
+) -> list[tuple[str, str, str | None, str, Severity]]:
+    """Violations of rules about columns: column, rule, observed value, details, severity."""
+    missing = [
+        (m.column, "missing_column", None, m.details, judge.column_severity("missing_column", m.kind))
+        for m in headers.missing
+    ]
+    unread = [
+        (
+            column,
+            "unmapped_column",
+            f"{total:.2f}",
+            f"{records} record(s) hold an amount nobody reads; add it to the taxonomy",
+            judge.column_severity("unmapped_column"),
+        )
+        for column, records, total in unmapped.iter_rows()
+    ]
+    return [*missing, *unread]
+
+
+def _side(rows: pl.DataFrame, table: str, column: str, rule: str, details: str) -> pl.DataFrame:
+    return rows.select(
+        table_name=pl.lit(table),
+        row_key=pl.col("row_key").cast(pl.String).fill_null(""),
+        column_name=pl.lit(column),
+        violation_type=pl.lit(rule),
+        observed_value=pl.col("observed_value").cast(pl.String),
+        details=pl.lit(details),
+    )
+
+
+def _enrichment_conflicts(conflicts: pl.DataFrame) -> pl.DataFrame:
+    why = f"another row of the same key is more complete in {', '.join(ENRICHED)}, or comes first"
+    return _side(conflicts, "industry_enrichment", "customer_name", "enrichment_conflict", why)
+
+
+def _asset_breaches(assets: pl.DataFrame) -> pl.DataFrame:
+    """Asset rows without a customer, and asset dates that cannot be read."""
+    rows = assets.select(
+        row_key=identifier("customer_id"),
+        sku=text("product_sku"),
+        bought=text("purchase_date"),
+        ends=text("expiration_date"),
+    )
+    bad = [_side(
+        rows.filter(pl.col("row_key").is_null()).with_columns(observed_value="sku"),
+        "customer_assets", "customer_id", "asset_without_customer", "left out",
+    )]  # fmt: skip
+    for column, name in (("purchase_date", "bought"), ("expiration_date", "ends")):
+        _, broken = parse_dates(assets[column])
+        details = "not a date: taken as unknown"
+        wrong = rows.filter(broken).with_columns(observed_value=pl.col(name))
+        bad.append(_side(wrong, "customer_assets", column, "unparseable_asset_date", details))
+    return pl.concat(bad)

@@ -1,0 +1,278 @@
+"""Records -> lines: what was sold, for how much, in which division.
+
+Belongs here: reading the lines of both layouts, coalescing the headers of one product, divisions and routing, document
+numbers. Does not belong here: which records are good (`contracts`).
+
+A line is a row of ``_row`` (number of its record), ``product_sku``, ``gp_cents`` (Int64, null when unknown),
+``quantity`` (Float64, null when unknown) and, in the tidy layout, ``product_division`` and ``revenue``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from gosales_assets.engine.star.headers import Headers, ProductColumns
+from gosales_assets.engine.star.parsing import QUANTITY_DECIMALS, cents, from_cents, parse_amounts, text
+from gosales_assets.engine.star.records import ROW
+from gosales_assets.taxonomy import Taxonomy, fold, match_key
+
+if TYPE_CHECKING:
+    from gosales_assets.settings import SalesLog
+
+_LINE = {
+    ROW: pl.UInt32,
+    "product_sku": pl.String,
+    "gp_cents": pl.Int64,
+    "quantity": pl.Float64,
+}
+
+#: One breach of a rule by a record: number, column, rule, what was read, and what follows.
+BREACH = {
+    ROW: pl.UInt32,
+    "column_name": pl.String,
+    "violation_type": pl.String,
+    "observed_value": pl.String,
+    "details": pl.String,
+}
+
+#: Cells that are nothing or nought, the bulk of a wide log; they need no parser.
+_NOUGHT = ("", "0", "0.0", "0.00")
+
+
+@dataclass
+class Lines:
+    """The lines of a log.
+
+    Attributes
+    ----------
+    lines
+        See the module; zero lines that say something else (an unreadable cell) are among them.
+    noughts
+        Lines per record whose cells are literally zero, which are not among them.
+    breaches
+        What the cells broke.
+    """
+
+    lines: pl.DataFrame
+    noughts: pl.Series
+    breaches: list[pl.DataFrame] = field(default_factory=list)
+
+
+def breach(rows: pl.DataFrame, column: str, rule: str, observed: str | None, details: str) -> pl.DataFrame:
+    """Breaches of one rule in one column.
+
+    Parameters
+    ----------
+    rows
+        The offending rows, with ``_row`` and the column ``observed``.
+    column
+        Header of the log.
+    rule
+        Name of the rule.
+    observed
+        Column of ``rows`` that was read; None when there was nothing.
+    details
+        What follows.
+    """
+    return rows.select(
+        pl.col(ROW).cast(pl.UInt32),
+        column_name=pl.lit(column),
+        violation_type=pl.lit(rule),
+        observed_value=pl.col(observed).cast(pl.String) if observed else pl.lit(None, pl.String),
+        details=pl.lit(details),
+    )
+
+
+def no_breaches() -> pl.DataFrame:
+    """An empty frame of breaches."""
+    return pl.DataFrame(schema=BREACH)
+
+
+# --- wide -------------------------------------------------------------------------------------------------------------
+
+
+def wide_lines(records: pl.DataFrame, headers: Headers) -> Lines:
+    """Turn the product columns of a wide log into lines.
+
+    Parameters
+    ----------
+    records
+        One row per record, with ``_row``.
+    headers
+        Where the products are.
+    """
+    noughts = pl.repeat(0, records.height, dtype=pl.UInt16, eager=True)
+    parts, breaches = [], []
+    for columns in headers.products:
+        cells = records.select(ROW, *columns.headers)
+        filled = pl.any_horizontal(_says_something(cells, h) for h in columns.headers)
+        written = pl.any_horizontal(pl.col(h).is_not_null() & ~_blank(cells, h) for h in columns.headers)
+        noughts = noughts + cells.select((written & ~filled).cast(pl.UInt16)).to_series()
+        part, broken = _product_lines(cells.filter(filled), columns)
+        parts.append(part)
+        breaches += broken
+    lines = pl.concat(parts) if parts else pl.DataFrame(schema=_LINE)
+    return Lines(lines, noughts, breaches)
+
+
+def _blank(cells: pl.DataFrame, header: str) -> pl.Expr:
+    return pl.col(header) == "" if cells.schema[header] == pl.String else pl.lit(False)
+
+
+def _says_something(cells: pl.DataFrame, header: str) -> pl.Expr:
+    if cells.schema[header] == pl.String:
+        return ~pl.col(header).is_in(_NOUGHT).fill_null(True)
+    if cells.schema[header].is_numeric():
+        return (pl.col(header) != 0).fill_null(False)
+    return pl.col(header).is_not_null()
+
+
+def _product_lines(cells: pl.DataFrame, columns: ProductColumns) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
+    """Lines of one product; its headers are coalesced before anything is counted."""
+    breaches: list[pl.DataFrame] = []
+    profit = _coalesce(cells, columns.gross_profit, "unparseable_amount", breaches)
+    quantity = _coalesce(cells, columns.quantity, "unparseable_quantity", breaches)
+    lines = pl.DataFrame({ROW: cells[ROW], "profit": profit, "quantity": quantity}).select(
+        pl.col(ROW).cast(pl.UInt32),
+        product_sku=pl.lit(columns.product.sku),
+        gp_cents=cents("profit"),
+        quantity=pl.col("quantity").round(QUANTITY_DECIMALS),
+    )
+    # A cell of blanks is no line; one that cannot be read is a breach.
+    return lines.filter(pl.any_horizontal(pl.col("gp_cents", "quantity").is_not_null())), breaches
+
+
+def _coalesce(cells: pl.DataFrame, headers: tuple[str, ...], rule: str, breaches: list[pl.DataFrame]) -> pl.Series:
+    """One value from several headers of the same thing: the first that is not zero.
+
+    Two that are both not zero and differ by a cent or more contradict each other; the first counts, and the record is
+    reported.
+    """
+    value = pl.repeat(None, cells.height, dtype=pl.Float64, eager=True)
+    for header in headers:
+        parsed, bad = parse_amounts(cells[header])
+        if bad.any():
+            rows = cells.filter(bad).select(ROW, observed=pl.col(header))
+            breaches.append(breach(rows, header, rule, "observed", "read as unknown"))
+        if header == headers[0]:
+            value = parsed
+            continue
+        both = pl.DataFrame({"first": value, "second": parsed})
+        first, second = cents("first"), cents("second")
+        clash = both.select(((first != 0) & (second != 0) & (first != second)).fill_null(False)).to_series()
+        if clash.any():
+            rows = cells.filter(clash).select(ROW, observed=pl.col(header))
+            breaches.append(breach(rows, header, "conflicting_alias", "observed", f"{headers[0]} says something else"))
+        value = both.select(
+            pl.when((first != 0).fill_null(False)).then("first").otherwise(pl.coalesce("second", "first"))
+        ).to_series()
+    return value
+
+
+# --- tidy -------------------------------------------------------------------------------------------------------------
+
+
+def tidy_lines(records: pl.DataFrame, headers: Headers, spec: SalesLog) -> Lines:
+    """Read the lines of a tidy log, one per record.
+
+    Gross profit is the column of that name; a log without one gets ``gross_profit_share`` of revenue.
+    """
+    fields = headers.fields
+    breaches: list[pl.DataFrame] = []
+
+    def values(name: str, rule: str) -> pl.Series:
+        header = fields.get(name)
+        if header is None:
+            return pl.repeat(None, records.height, dtype=pl.Float64, eager=True)
+        parsed, bad = parse_amounts(records[header])
+        if bad.any():
+            rows = records.filter(bad).select(ROW, observed=pl.col(header))
+            breaches.append(breach(rows, header, rule, "observed", "read as unknown"))
+        return parsed
+
+    quantity = values("quantity", "unparseable_quantity")
+    derived = "gross_profit" not in fields
+    revenue = values("revenue", "unparseable_amount" if derived else "unparseable_revenue")
+    profit = revenue * (spec.gross_profit_share or 0.0) if derived else values("gross_profit", "unparseable_amount")
+    lines = pl.DataFrame({"quantity": quantity, "revenue": revenue, "profit": profit}).select(
+        records[ROW].cast(pl.UInt32),
+        product_sku=records.select(_field(fields, "product_sku")).to_series(),
+        gp_cents=cents("profit"),
+        quantity=pl.col("quantity").round(QUANTITY_DECIMALS),
+        revenue=from_cents(cents("revenue")),
+    )
+    return Lines(lines, pl.repeat(0, records.height, dtype=pl.UInt16, eager=True), breaches)
+
+
+def _field(fields: dict[str, str], name: str) -> pl.Expr:
+    return text(fields[name]) if name in fields else pl.lit(None, pl.String)
+
+
+# --- divisions --------------------------------------------------------------------------------------------------------
+
+
+def with_division(lines: pl.LazyFrame, taxonomy: Taxonomy) -> pl.LazyFrame:
+    """Add ``product_division``, the division a line counts for, and ``known_sku``, whether the product map has its SKU.
+
+    A SKU of the product map, in any case and under any of its headers, takes the map's spelling and belongs to its
+    division, or to the one its route names for the selling division. Any other SKU belongs to the division its line
+    names, when that is one of the taxonomy's. Null when neither is known.
+
+    Parameters
+    ----------
+    lines
+        ``product_sku``, ``source_division`` (selling division, or the division a tidy line names).
+    taxonomy
+        Products, routes and divisions.
+    """
+    products = pl.LazyFrame(
+        [(fold(h), p.sku, p.division) for p in taxonomy.products for h in (p.sku, *p.aliases)],
+        {"_sku": pl.String, "_known": pl.String, "_mapped": pl.String},
+        orient="row",
+    ).unique("_sku", keep="first", maintain_order=True)
+    routes = pl.LazyFrame(
+        [(p.sku, source, to) for p in taxonomy.products for source, to in sorted(p.routes.items())],
+        {"_known": pl.String, "_selling": pl.String, "_routed": pl.String},
+        orient="row",
+    )
+    named = pl.LazyFrame(
+        [(fold(d), d) for d in taxonomy.divisions], {"_selling": pl.String, "_named": pl.String}, orient="row"
+    ).unique("_selling", keep="first", maintain_order=True)
+    return (
+        lines.with_columns(_selling=match_key("source_division"), _sku=match_key("product_sku"))
+        .join(products, on="_sku", how="left", maintain_order="left")
+        .join(routes, on=["_known", "_selling"], how="left", maintain_order="left")
+        .join(named, on="_selling", how="left", maintain_order="left")
+        .with_columns(
+            product_sku=pl.coalesce("_known", "product_sku"),
+            known_sku=pl.col("_known").is_not_null(),
+            product_division=pl.coalesce("_routed", "_mapped", "_named"),
+        )
+        .drop("_selling", "_sku", "_known", "_mapped", "_routed", "_named")
+    )
+
+
+def with_invoice(lines: pl.LazyFrame, *, per_record: bool) -> pl.LazyFrame:
+    """Give lines without a document number a surrogate, ``AUTO-<customer>|<YYYYMMDD>-<n>``.
+
+    Parameters
+    ----------
+    lines
+        ``customer_id``, ``order_date``, ``source_row_id``, ``invoice_id`` (null where there is none).
+    per_record
+        True (wide): a record is a document, and n counts the numberless records of a customer and day by their id.
+        False (tidy): a record is a line, and the numberless lines of a customer and day are one document.
+    """
+    missing = pl.col("invoice_id").is_null()
+    number = (
+        pl.col("source_row_id").rank("dense").over("customer_id", "order_date").cast(pl.String)
+        if per_record
+        else pl.lit("1")
+    )
+    day = pl.col("order_date").dt.strftime("%Y%m%d")
+    surrogate = pl.concat_str(pl.lit("AUTO-"), "customer_id", pl.lit("|"), day, pl.lit("-"), number)
+    numbered = lines.filter(missing).with_columns(invoice_id=surrogate)
+    return pl.concat([lines.filter(~missing), numbered])

@@ -1,0 +1,305 @@
+"""A raw log -> typed records, their lines, and what each of them broke.
+
+Belongs here: reading every value once, and the fate of every record. Does not belong here: the tables of the star, the
+verdict on the log as a whole (`contracts`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from gosales_assets.engine.star.contracts import RECORD_RULES
+from gosales_assets.engine.star.headers import SOURCE_FILE, Headers
+from gosales_assets.engine.star.lines import (
+    Lines,
+    breach,
+    no_breaches,
+    tidy_lines,
+    wide_lines,
+    with_division,
+)
+from gosales_assets.engine.star.parsing import amount, cents, floats_as_text, identifier, parse_dates, text
+from gosales_assets.engine.star.records import ROW, repeated_ids, row_ids, with_identity
+from gosales_assets.taxonomy import Taxonomy, fold, match_key
+from gosales_assets.timeline import infer_as_of
+
+if TYPE_CHECKING:
+    from gosales_assets.settings import EtlSettings, SalesLog
+
+#: Fates of a record.
+ACCEPTED, QUARANTINED, DUPLICATE = "accepted", "quarantined", "exact_duplicate"
+
+#: Share of a column's cells that must be amounts for it to look like a product.
+_NUMERIC_SHARE = 0.95
+
+
+@dataclass
+class Log:
+    """The log as read: one row per record, one per line, and what they broke."""
+
+    fields: pl.DataFrame
+    lines: pl.DataFrame
+    noughts: pl.Series
+    breaches: pl.DataFrame
+    as_of: date | None
+    status: pl.Series = field(default_factory=lambda: pl.Series("status", [], dtype=pl.String))
+
+
+def read_log(records: pl.LazyFrame, headers: Headers, spec: SalesLog, taxonomy: Taxonomy, etl: EtlSettings) -> Log:
+    """Read records and lines, and find out what becomes of each record."""
+    columns = list(dict.fromkeys([*headers.used, *([SOURCE_FILE] if SOURCE_FILE in records.collect_schema() else [])]))
+    raw = with_identity(records).select("_content", "_content_check", *columns).with_row_index(ROW).collect()
+    fields, breaches = _fields(raw, headers, spec)
+    raw = raw.drop("_content", "_content_check")
+    read: Lines = wide_lines(raw, headers) if spec.layout == "wide" else tidy_lines(raw, headers, spec)
+    lines = (
+        read.lines.lazy()
+        .with_columns(source_division=fields["source_division"].gather(read.lines[ROW]))
+        .pipe(with_division, taxonomy)
+        .collect()
+    )
+    if spec.layout == "tidy":
+        lines, broken = _tidy_products(lines, raw, headers, spec, taxonomy)
+        breaches += broken
+    as_of = spec.as_of or infer_as_of(_dated(fields, etl))
+    breaches += _date_bounds(fields, raw, headers, etl, as_of)
+    if "record_id" in headers.fields:
+        breaches += _repeated(fields, raw, headers)
+    alone = fields.filter("is_duplicate").select(ROW)
+    every = pl.concat([*read.breaches, *breaches, no_breaches()])
+    every = _unreadable(every, lines).join(alone, on=ROW, how="anti")
+    duplicates = breach(alone, "", "exact_duplicate", None, "the same record was read before; counted once")
+    quarantining = [rule for rule, effect in RECORD_RULES.items() if effect == "quarantine"]
+    bad = every.filter(pl.col("violation_type").is_in(quarantining) | pl.col("quarantines")).select(ROW).unique()
+    status = fields.lazy().select(ROW, "is_duplicate").join(bad.lazy().with_columns(bad=True), on=ROW, how="left")
+    fate = (
+        pl.when("is_duplicate")
+        .then(pl.lit(DUPLICATE))
+        .when(pl.col("bad").fill_null(False))
+        .then(pl.lit(QUARANTINED))
+        .otherwise(pl.lit(ACCEPTED))
+    )
+    return Log(
+        fields=fields,
+        lines=lines,
+        noughts=read.noughts,
+        breaches=pl.concat([every.drop("quarantines"), duplicates]),
+        as_of=as_of,
+        status=status.sort(ROW).select(status=fate).collect().to_series(),
+    )
+
+
+def _fields(raw: pl.DataFrame, headers: Headers, spec: SalesLog) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
+    """The fields of each record, typed."""
+    named = headers.fields
+    breaches = []
+
+    def of(name: str, parse: Any = text) -> pl.Expr:
+        return parse(named[name]) if name in named else pl.lit(None, pl.String)
+
+    def dates(name: str, rule: str, details: str) -> pl.Series:
+        if name not in named:
+            return pl.repeat(None, raw.height, dtype=pl.Date, eager=True)
+        parsed, bad = parse_dates(raw[named[name]], spec.day_first)
+        if bad.any():
+            rows = raw.filter(bad).select(ROW, observed=pl.col(named[name]))
+            breaches.append(breach(rows, named[name], rule, "observed", details))
+        return parsed
+
+    order_date = dates("order_date", "invalid_date", "not a date: quarantined")
+    invoice_date = dates("invoice_date", "invalid_invoice_date", "not a date: left empty")
+    keys = [named[f] for f in ("customer_id", "invoice_id", "record_id") if f in named]
+    fields = (
+        raw.lazy()
+        .select(ROW, *dict.fromkeys([*named.values(), *keys]))
+        .pipe(floats_as_text)
+        .select(
+            ROW,
+            of("customer_id", identifier).alias("customer_id"),
+            of("customer_name").alias("customer_name"),
+            order_date.alias("order_date"),
+            of("invoice_id", identifier).alias("invoice_id"),
+            invoice_date.alias("invoice_date"),
+            of("product_division").alias("source_division"),
+            of("rep").alias("rep"),
+            of("branch").alias("branch"),
+        )
+        .collect()
+        .hstack(row_ids(raw))
+    )
+    undated = raw.select(day=text(named["order_date"]).is_null()).to_series() & order_date.is_null()
+    for column, rule, missing in (
+        ("customer_id", "missing_customer_id", fields["customer_id"].is_null()),
+        ("order_date", "missing_date", undated),
+    ):
+        if missing.any():
+            rows = raw.filter(missing).select(ROW, observed=pl.col(named[column]))
+            breaches.append(breach(rows, named[column], rule, "observed", "blank: quarantined"))
+    return fields, breaches
+
+
+def _dated(fields: pl.DataFrame, etl: EtlSettings) -> pl.LazyFrame:
+    """Records that count towards how far the log reaches."""
+    return fields.lazy().filter(~pl.col("is_duplicate") & (pl.col("order_date") >= etl.min_date)).select("order_date")
+
+
+def _date_bounds(
+    fields: pl.DataFrame, raw: pl.DataFrame, headers: Headers, etl: EtlSettings, as_of: date | None
+) -> list[pl.DataFrame]:
+    header = headers.fields["order_date"]
+    day = fields["order_date"]
+    bounds = [("date_before_min", day < etl.min_date, f"before etl.min_date {etl.min_date}: quarantined")]
+    if as_of is not None:
+        bounds.append(("date_after_max", day > as_of, f"after the last complete day {as_of}: quarantined"))
+    return [
+        breach(raw.filter(outside.fill_null(False)).select(ROW, observed=pl.col(header)), header, rule, "observed", why)
+        for rule, outside, why in bounds
+    ]
+
+
+def _repeated(fields: pl.DataFrame, raw: pl.DataFrame, headers: Headers) -> list[pl.DataFrame]:
+    """Records under one id that are not the same record."""
+    header = headers.fields["record_id"]
+    file = pl.col(SOURCE_FILE) if SOURCE_FILE in raw.columns else pl.lit("")
+    records = raw.select(ROW, record_id=identifier(header), source_file=file).filter(~fields["is_duplicate"])
+    repeated = repeated_ids(records)
+    return [
+        breach(repeated.filter("superseded"), header, "superseded_record", "record_id", "a later file holds this id"),
+        breach(
+            repeated.filter(~pl.col("superseded")),
+            header,
+            "conflicting_record_id",
+            "record_id",
+            "different records of one file share this id",
+        ),
+    ]
+
+
+def _unreadable(breaches: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
+    """Mark the records that say nothing but what cannot be read: ``quarantines``."""
+    cells = pl.col("violation_type").is_in(["unparseable_amount", "unparseable_quantity"])
+    suspects = breaches.lazy().filter(cells).select(ROW).unique()
+    speaking = (
+        lines.lazy()
+        .filter((pl.col("gp_cents") != 0).fill_null(False) | (pl.col("quantity") != 0).fill_null(False))
+        .select(ROW)
+        .join(suspects, on=ROW, how="semi")
+        .unique()
+        .with_columns(speaks=True)
+    )
+    quarantines = cells & pl.col("speaks").is_null()
+    details = pl.when(quarantines).then(pl.lit("nothing else on the record: quarantined")).otherwise("details")
+    return (
+        breaches.lazy()
+        .join(speaking, on=ROW, how="left")
+        .with_columns(details=details, quarantines=quarantines)
+        .drop("speaks")
+        .collect()
+    )
+
+
+def _tidy_products(
+    lines: pl.DataFrame, raw: pl.DataFrame, headers: Headers, spec: SalesLog, taxonomy: Taxonomy
+) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
+    """Judge the products of tidy lines, and name the product of a line that names only its division."""
+    breaches = []
+    where = headers.fields.get("product_division") or headers.fields["product_sku"]
+    homeless = lines["product_division"].is_null() & ~is_excluded(lines, spec)
+    if homeless.any():
+        rows = lines.filter(homeless).select(ROW, observed=pl.coalesce("source_division", "product_sku"))
+        why = "neither the product nor the division is in the taxonomy: quarantined"
+        breaches.append(breach(rows, where, "unknown_division", "observed", why))
+    if "product_sku" in headers.fields:
+        sku = headers.fields["product_sku"]
+        blank = lines["product_sku"].is_null() & ~homeless
+        if blank.any():
+            breaches.append(
+                breach(lines.filter(blank), sku, "missing_sku", None, "blank: the division stands for the product")
+            )
+        unknown = ~lines["known_sku"] & lines["product_sku"].is_not_null() & ~homeless
+        if taxonomy.products and unknown.any():
+            rows = lines.filter(unknown).select(ROW, observed=pl.col("product_sku"))
+            why = "not in the taxonomy: counted for its division, for no target made of products"
+            breaches.append(breach(rows, sku, "unknown_sku", "observed", why))
+    named = lines.with_columns(product_sku=pl.coalesce("product_sku", "product_division", "source_division"))
+    return named, breaches
+
+
+def is_excluded(lines: pl.DataFrame, spec: SalesLog) -> pl.Series:
+    """Whether the settings leave the line's division out: the one it counts for, or the one a tidy line names."""
+    names = [fold(d) for d in spec.exclude_divisions]
+    own = match_key("product_division").is_in(names).fill_null(False)
+    named = match_key("source_division").is_in(names).fill_null(False) if spec.layout == "tidy" else pl.lit(False)
+    return lines.select(excluded=own | named).to_series()
+
+
+def empty_log() -> Log:
+    """What is left of a log that cannot be read."""
+    fields = pl.DataFrame(
+        schema={
+            ROW: pl.UInt32,
+            "customer_id": pl.String,
+            "customer_name": pl.String,
+            "order_date": pl.Date,
+            "invoice_id": pl.String,
+            "invoice_date": pl.Date,
+            "source_division": pl.String,
+            "rep": pl.String,
+            "branch": pl.String,
+            "source_row_id": pl.String,
+            "is_duplicate": pl.Boolean,
+        }
+    )
+    lines = pl.DataFrame(
+        schema={
+            ROW: pl.UInt32,
+            "product_sku": pl.String,
+            "gp_cents": pl.Int64,
+            "quantity": pl.Float64,
+            "source_division": pl.String,
+            "product_division": pl.String,
+        }
+    )
+    return Log(fields, lines, pl.Series([], dtype=pl.UInt16), no_breaches(), None)
+
+
+def unmapped_columns(records: pl.LazyFrame, headers: Headers) -> pl.DataFrame:
+    """Columns nobody reads that hold amounts: ``column``, ``records`` with one that is not zero, ``total``."""
+    looks_like = r"^[\s$€£(+-]*[\d.,'\s]*\d[\d.,'\s]*[€)\s-]*$"
+    schema = records.collect_schema()
+    candidates = [c for c in headers.unread if schema[c] == pl.String or schema[c].is_numeric()]
+    result = {"column": pl.String, "records": pl.Int64, "total": pl.Float64}
+    if not candidates:
+        return pl.DataFrame(schema=result)
+    shares = (
+        records.select(
+            (
+                text(c).str.contains(looks_like).sum() >= pl.max_horizontal(1, text(c).count() * _NUMERIC_SHARE)
+                if schema[c] == pl.String
+                else pl.col(c).count() > 0
+            ).alias(c)
+            for c in candidates
+        )
+        .collect()
+        .row(0, named=True)
+    )
+    numeric = [c for c in candidates if shares[c]]
+    if not numeric:
+        return pl.DataFrame(schema=result)
+    totals = (
+        records.select(
+            pl.struct(records=(value != 0).sum().cast(pl.Int64), total=cents(value).sum().cast(pl.Float64) / 100).alias(
+                c
+            )
+            for c in numeric
+            for value in [amount(c) if schema[c] == pl.String else pl.col(c).cast(pl.Float64).fill_nan(None)]
+        )
+        .collect()
+        .row(0, named=True)
+    )
+    rows = [(c, t["records"], t["total"]) for c, t in sorted(totals.items()) if t["records"]]
+    return pl.DataFrame(rows, result, orient="row")

@@ -1,0 +1,79 @@
+"""Identity of the records of a log, and which of them repeat.
+
+Belongs here: what makes two records the same record. Does not belong here: what a record says.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from gosales_assets.engine.star.headers import SOURCE_FILE
+
+#: Number of a record in the order it was read; used inside a build only, never published.
+ROW = "_row"
+
+_HASH_DIGITS = 20
+
+
+def with_identity(records: pl.LazyFrame) -> pl.LazyFrame:
+    """Add two independent 64-bit hashes of a record's content, ``_content`` and ``_content_check``.
+
+    The content is every column of the log by name, whatever their order; the name of the file is no part of it, so the
+    same record exported twice is one record. The hashes are Polars' own: equal on every machine, but renumbered by
+    another Polars release.
+    """
+    columns = sorted(c for c in records.collect_schema().names() if c != SOURCE_FILE)
+    content = pl.struct(columns)
+    return records.with_columns(content.hash(1).alias("_content"), content.hash(2).alias("_content_check"))
+
+
+def row_ids(records: pl.DataFrame) -> pl.DataFrame:
+    """Number the records by content: which are exact duplicates, and the id of each.
+
+    Parameters
+    ----------
+    records
+        Columns of `with_identity`, in any order.
+
+    Returns
+    -------
+    DataFrame
+        Row by row: ``source_row_id``, the content hash and the occurrence (``…-1`` for the first of equal records, and
+        for all records that are alone); ``is_duplicate``, every further one.
+    """
+    key = ["_content", "_content_check"]
+    repeats = records.select(key).with_row_index(ROW).filter(pl.col("_content").is_duplicated()).sort(*key, ROW)
+    repeats = repeats.with_columns(
+        occurrence=pl.int_range(1, pl.len() + 1, dtype=pl.UInt32).over("_content"),
+        is_duplicate=~pl.struct(key).is_first_distinct(),
+    )
+    occurrence = pl.repeat(1, records.height, dtype=pl.UInt32, eager=True).scatter(repeats[ROW], repeats["occurrence"])
+    duplicate = pl.repeat(False, records.height, dtype=pl.Boolean, eager=True)
+    text = pl.col("_content").cast(pl.String).str.zfill(_HASH_DIGITS)
+    return records.select(
+        source_row_id=pl.concat_str(text, pl.lit("-"), occurrence.cast(pl.String)),
+        is_duplicate=duplicate.scatter(repeats[ROW], repeats["is_duplicate"]),
+    )
+
+
+def repeated_ids(records: pl.DataFrame) -> pl.DataFrame:
+    """Records that share their id with a different record.
+
+    A later export (by file name) replaces an earlier one; within one file nothing says which is right.
+
+    Parameters
+    ----------
+    records
+        ``_row``, ``record_id`` (nulls identify nothing), ``source_file``; no exact duplicates.
+
+    Returns
+    -------
+    DataFrame
+        ``_row``, ``record_id`` and ``superseded`` (Boolean), of every record that must not count: true when a later
+        file holds its id, false when its own file contradicts it.
+    """
+    shared = records.filter(pl.col("record_id").is_not_null() & pl.col("record_id").is_duplicated())
+    last = pl.col("source_file") == pl.col("source_file").max().over("record_id")
+    shared = shared.with_columns(superseded=~last)
+    clash = ~pl.col("superseded") & ((~pl.col("superseded")).sum().over("record_id") > 1)
+    return shared.filter(pl.col("superseded") | clash).select(ROW, "record_id", "superseded")
