@@ -112,10 +112,10 @@ def beside(customers: pl.DataFrame, told: pl.DataFrame) -> pl.DataFrame:
 
 def _context(ledger: Ledger) -> list[pl.Series]:
     year = Span(ledger.plan.year)
-    columns: dict[str, np.ndarray] = {
-        "context__gp_recent": money(ledger.cents_in(year)),
-        "context__tx_recent": ledger.lines_in(year),
-        "context__gp_life": money(ledger.cents_in(LIFE)),
-        "context__recency_days": ledger.days_since_last,
+    columns = {
+        "context__gp_recent": ledger.spread(money(ledger.cents_in(year)), 0),
+        "context__tx_recent": ledger.spread(ledger.lines_in(year), 0),
+        "context__gp_life": ledger.spread(money(ledger.cents_in(LIFE)), 0),
+        "context__recency_days": ledger.spread(ledger.days_since_last, np.nan),
     }
     return [pl.Series(name, columns[name], nan_to_null=True).cast(dtype) for name, dtype in CONTEXT.items()]

@@ -42,7 +42,10 @@ def _day(day: date) -> int:
 
 @dataclass(frozen=True, eq=False)
 class Ledger:
-    """Lines known at a cutoff; arrays run over lines, results over customers.
+    """Lines known at a cutoff; arrays run over lines, results over the active customers, those with a line.
+
+    Most customers have no line of a given target. What a feature is for them its null policy says, so that families
+    neither compute nor decide it; `spread` puts the active customers back among all.
 
     Attributes
     ----------
@@ -51,16 +54,20 @@ class Ledger:
     plan
         Windows and divisions.
     customers
-        One row per customer, sorted by ``customer_id``, with what is known about them beside the lines.
+        All customers, one row each, sorted by ``customer_id``, with what is known about them beside the lines.
+    active
+        Positions in ``customers`` of those with a line, ascending.
     lines
-        One row per line: ``order_date``, ``product_sku``, ``product_division``, ``gross_profit``, ``revenue``.
+        One row per line: ``order_date``, ``product_sku`` and ``product_division`` (categorical), ``gross_profit``,
+        ``revenue``.
     row
-        Position of the line's customer in ``customers``.
+        Position of the line's customer in ``active``.
     """
 
     cutoff: date
     plan: Plan
     customers: pl.DataFrame
+    active: np.ndarray
     lines: pl.DataFrame
     row: np.ndarray
     _memo: dict[Hashable, Any] = field(default_factory=dict, repr=False)
@@ -97,24 +104,44 @@ class Ledger:
         """
         known = facts.filter(until(add_days(cutoff, -mask_tail_days)))
         priced = "revenue" in known.collect_schema()
-        revenue = pl.col("revenue") if priced else pl.lit(None, pl.Float64).alias("revenue")
-        lines = known.select(*LINE_COLUMNS, revenue).collect()
+        lines = known.select(
+            "customer_id",
+            "order_date",
+            # Names are compared often and read never: as codes, which the query works out side by side.
+            pl.col("product_sku", "product_division").cast(pl.Categorical),
+            pl.col("gross_profit").cast(pl.Float64),
+            pl.col("revenue").cast(pl.Float64) if priced else pl.lit(None, pl.Float64).alias("revenue"),
+        ).collect()
         # Facts are sorted by customer: as many runs as customers. Any other order gives the same, only slower.
         runs = lines["customer_id"].rle().struct.unnest()
         positions = customers.select("customer_id", row=pl.int_range(pl.len(), dtype=pl.Int64))
         found = runs.join(positions, left_on="value", right_on="customer_id", how="left", maintain_order="left")
-        row = np.repeat(found["row"].fill_null(-1).to_numpy(), runs["len"].to_numpy())
-        if (row < 0).any():
+        position = found["row"].fill_null(-1).to_numpy()
+        present = np.zeros(customers.height + 1, dtype=bool)  # the last place takes the strangers, at -1
+        present[position] = True
+        active = np.flatnonzero(present[:-1])
+        slot = np.full(customers.height + 1, -1)
+        slot[active] = np.arange(len(active))
+        row = np.repeat(slot[position], runs["len"].to_numpy())
+        if present[-1]:
             lines, row = lines.filter(pl.Series(row >= 0)), row[row >= 0]
-        return cls(cutoff, plan, customers, lines.drop("customer_id"), row)
+        return cls(cutoff, plan, customers, active, lines.drop("customer_id"), row)
 
     @property
     def size(self) -> int:
-        """Number of customers."""
-        return self.customers.height
+        """Number of active customers."""
+        return len(self.active)
+
+    def spread(self, values: np.ndarray, fill: float) -> np.ndarray:
+        """Values of the active customers among all, with ``fill`` for the others."""
+        if self.size == self.customers.height:
+            return values
+        everyone = np.full(self.customers.height, fill, dtype=np.result_type(values.dtype, type(fill)))
+        everyone[self.active] = values
+        return everyone
 
     def known(self, column: str) -> np.ndarray:
-        """What is known of each customer beside the lines."""
+        """What is known of all customers beside the lines."""
         return self.customers[column].to_numpy()
 
     def _once(self, key: Hashable, compute: Callable[[], T]) -> T:
@@ -137,13 +164,13 @@ class Ledger:
 
     def _cents(self, column: str) -> np.ndarray:
         # The facts hold whole cents already; this only finds the integer next to their float.
-        return np.rint(self.lines[column].cast(pl.Float64).fill_null(0).to_numpy() * CENTS)
+        return np.rint(self.lines[column].fill_null(0).to_numpy() * CENTS)
 
     def within(self, span: Span) -> np.ndarray:
         """Positions of the lines that fall into a span."""
         return self._once(("within", span), lambda: np.flatnonzero(_inside(self.day, span.window(self.cutoff))))
 
-    # -- per customer and span -----------------------------------------------------------------------------------
+    # -- per active customer and span------------------------------------------------------------------------------
 
     def lines_in(self, span: Span) -> np.ndarray:
         """Number of lines per customer in a span."""
@@ -197,11 +224,14 @@ class Ledger:
     def _division_cell(self) -> np.ndarray:
         """Cell of each line among (division, customer); group 0 takes the divisions that are not the plan's."""
         column = self.lines["product_division"]
-        names = column.drop_nulls().unique()
         planned = pl.Series([name for name, _ in self.plan.divisions], dtype=pl.String)
-        code = {key: i + 1 for i, key in enumerate(_folded(planned))}
-        codes = pl.Series([code.get(key, 0) for key in _folded(names)], dtype=pl.Int64)
-        return column.replace_strict(names, codes, default=0, return_dtype=pl.Int64).to_numpy() * self.size + self.row
+        group = {key: i + 1 for i, key in enumerate(_folded(planned))}
+        names = column.drop_nulls().unique()
+        codes = _codes(names)
+        # The last place is for lines without a division: their code is -1.
+        groups = np.zeros(int(codes.max(initial=0)) + 2, dtype=np.int64)
+        groups[codes] = [group.get(key, 0) for key in _folded(names.cast(pl.String))]
+        return groups[_codes(column)] * self.size + self.row
 
     def lines_by_quarter(self, span: Span) -> np.ndarray:
         """Number of lines in a span per calendar quarter (first axis) and customer."""
@@ -255,39 +285,23 @@ class Ledger:
         first = int(day.min())
         return np.searchsorted(self._edges, np.arange(first, int(day.max()) + 1), side="left")[day - first]
 
-    @cached_property
-    def _active(self) -> np.ndarray:
-        """Positions of the customers with a line: the others' totals are zero and need no room."""
-        return np.flatnonzero(np.bincount(self.row, minlength=self.size))
-
-    @cached_property
-    def _slot(self) -> np.ndarray:
-        """Position of each customer among the active ones; of no meaning for the others."""
-        slot = np.zeros(self.size, dtype=np.int64)
-        slot[self._active] = np.arange(len(self._active))
-        return slot
-
     def _running(self, cell: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
-        """Totals up to each edge (first axis; 0 comes first, everything last) per active customer."""
-        intervals, width = len(self._edges) + 1, len(self._active)
-        cells = np.bincount(cell, weights, minlength=intervals * width)
-        running = np.zeros((intervals + 1, width), dtype=cells.dtype)
-        np.cumsum(cells.reshape(intervals, width), axis=0, out=running[1:])
+        """Totals up to each edge (first axis; 0 comes first, everything last) per customer."""
+        intervals = len(self._edges) + 1
+        cells = np.bincount(cell, weights, minlength=intervals * self.size)
+        running = np.zeros((intervals + 1, self.size), dtype=cells.dtype)
+        np.cumsum(cells.reshape(intervals, self.size), axis=0, out=running[1:])
         return running
 
     def _difference(self, running: np.ndarray, span: Span) -> np.ndarray:
         if span == LIFE:
-            total = running[-1]
-        else:
-            window = span.window(self.cutoff)
-            total = running[self._edge(window.until)] - running[self._edge(window.after)]
-        out = np.zeros(self.size, dtype=running.dtype)
-        out[self._active] = total
-        return out
+            return running[-1]
+        window = span.window(self.cutoff)
+        return running[self._edge(window.until)] - running[self._edge(window.after)]
 
     @cached_property
     def _cell(self) -> np.ndarray:
-        return self._intervals(self.day) * len(self._active) + self._slot[self.row]
+        return self._intervals(self.day) * self.size + self.row
 
     @cached_property
     def _line_totals(self) -> np.ndarray:
@@ -308,7 +322,7 @@ class Ledger:
     @cached_property
     def _sku_totals(self) -> np.ndarray:
         # A SKU occurs in a window that ends at the cutoff exactly when its last line lies in it.
-        sku = self.lines["product_sku"].cast(pl.Categorical).to_physical().cast(pl.Int64).fill_null(-1).to_numpy()
+        sku = _codes(self.lines["product_sku"])
         known = np.flatnonzero(sku >= 0)
         if not len(known):
             return self._running(known)
@@ -317,7 +331,7 @@ class Ledger:
         pair = ordered >> _DAY_BITS
         last = np.flatnonzero(np.append(pair[1:] != pair[:-1], True))
         interval = self._intervals((ordered[last] & _DAY_MASK) + self._first)
-        return self._running(interval * len(self._active) + self._slot[pair[last] // width])
+        return self._running(interval * self.size + pair[last] // width)
 
     # -- order dates ---------------------------------------------------------------------------------------------
 
@@ -345,29 +359,23 @@ class Ledger:
 
     @cached_property
     def first_and_last(self) -> pl.DataFrame:
-        """Columns ``first`` and ``last``: dates of the first and last line per customer, null without one."""
+        """Columns ``first`` and ``last``: dates of the first and last line per customer."""
         ends = np.cumsum(self.order_days)
-        some = self.order_days > 0
-        first, last = np.zeros((2, self.size), dtype=np.int32)
-        day = self.orders[1]
-        first[some] = day[(ends - self.order_days)[some]]
-        last[some] = day[(ends - 1)[some]]
-        frame = pl.DataFrame({"first": first, "last": last, "some": some})
-        return frame.select(pl.when("some").then(pl.col("first", "last").cast(pl.Date)))
+        day = self.orders[1].astype(np.int32)
+        return pl.DataFrame({"first": day[ends - self.order_days], "last": day[ends - 1]}).cast(pl.Date)
 
     @cached_property
     def days_since_first(self) -> np.ndarray:
-        """Days from the first line to the cutoff, NaN without one."""
+        """Days from the first line to the cutoff."""
         return self._days_since("first")
 
     @cached_property
     def days_since_last(self) -> np.ndarray:
-        """Days from the last line to the cutoff, NaN without one."""
+        """Days from the last line to the cutoff."""
         return self._days_since("last")
 
     def _days_since(self, column: str) -> np.ndarray:
-        days = self.first_and_last.select(days_since(self.cutoff, pl.col(column))).to_series()
-        return days.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+        return self.first_and_last.select(days_since(self.cutoff, pl.col(column))).to_series().to_numpy()
 
     def active_months(self, span: Span) -> np.ndarray:
         """Number of distinct calendar months with a line per customer in a span."""
@@ -399,6 +407,11 @@ def _changes(values: np.ndarray) -> np.ndarray:
 
 def _inside(day: np.ndarray, window: Window) -> np.ndarray:
     return (day > _day(window.after)) & (day <= _day(window.until))
+
+
+def _codes(column: pl.Series) -> np.ndarray:
+    """Codes of a categorical column, -1 where null."""
+    return column.to_physical().cast(pl.Int64).fill_null(-1).to_numpy()
 
 
 def _folded(names: pl.Series) -> list[str]:

@@ -61,42 +61,51 @@ def profile(frame: pl.DataFrame, known: Mapping[str, ColumnProfile] | None = Non
         By column name, in the frame's order.
     """
     known = known or {}
-    fresh = frame.select(c for c in frame.columns if c not in known).rechunk()
-    measured = fresh.select(
-        pl.struct(
-            pl.col(c).count().alias("non_null"),
-            (pl.col(c) != 0).sum().alias("non_zero"),
-            pl.col(c).drop_nulls().n_unique().alias("n_unique"),
-            pl.col(c).cast(pl.Float64).min().alias("min"),
-            pl.col(c).cast(pl.Float64).max().alias("max"),
-            pl.col(c).cast(pl.Float64).mean().round(DECIMALS).alias("mean"),
-        ).alias(c)
-        for c in fresh.columns
+    return {name: known.get(name) or _describe(frame[name]) for name in frame.columns}
+
+
+def _describe(column: pl.Series) -> ColumnProfile:
+    values = column.to_numpy()  # nulls as NaN
+    zero, null = values == 0, np.isnan(values)
+    rest = values[~(zero | null)].astype(float)
+    zeros, nulls = int(np.count_nonzero(zero)), int(np.count_nonzero(null))
+    non_null = len(values) - nulls
+    some = np.append(rest, 0.0) if zeros else rest
+    return ColumnProfile(
+        dtype=str(column.dtype),
+        rows=len(column),
+        non_null=non_null,
+        non_zero=len(rest),
+        n_unique=_distinct(some),
+        min=float(some.min()) if non_null else None,
+        max=float(some.max()) if non_null else None,
+        mean=round(float(rest.sum()) / non_null, DECIMALS) if non_null else None,
+        digest=_sha256(column, np.packbits(zero), np.packbits(null), rest),
     )
-    return {
-        name: known[name]
-        if name in known
-        else ColumnProfile(
-            dtype=str(frame[name].dtype), rows=frame.height, digest=digest(frame[name]), **measured[name][0]
-        )
-        for name in frame.columns
-    }
+
+
+def _distinct(values: np.ndarray) -> int:
+    ordered = np.sort(values)
+    return int(np.count_nonzero(ordered[1:] != ordered[:-1])) + min(1, len(values))
 
 
 def digest(column: pl.Series) -> str:
-    """sha256 of a column's type, length and values. A null counts as NaN (features hold none), or as no text."""
+    """sha256 of a column's type, length and values, nulls told from zeros and from empty text.
+
+    Numbers count as: which are zero, which are null, and the rest in order. Most features are mostly zero or null.
+    """
+    if column.dtype != pl.String:
+        return _describe(column).digest
+    lengths = column.str.len_bytes().cast(pl.Int64).fill_null(-1)
+    text = column.str.join("").item().encode()
+    return _sha256(column, lengths.to_numpy(), np.frombuffer(text, dtype=np.uint8))
+
+
+def _sha256(column: pl.Series, *parts: np.ndarray) -> str:
     hashed = hashlib.sha256(f"{column.dtype}:{len(column)}:".encode())
-    if column.dtype == pl.String:
-        lengths = column.str.len_bytes().cast(pl.Int64).fill_null(-1)
-        hashed.update(_bytes(lengths))
-        hashed.update(column.str.join("").item().encode())
-    else:
-        hashed.update(_bytes(column))
+    for part in parts:
+        hashed.update(part.tobytes())
     return hashed.hexdigest()
-
-
-def _bytes(column: pl.Series) -> memoryview:
-    return np.ascontiguousarray(column.to_numpy()).data
 
 
 def combine(digests: Iterable[tuple[str, str]]) -> str:

@@ -115,7 +115,7 @@ def evaluate(features: Iterable[Feature], ledger: Ledger, scope: Scope) -> list[
     Returns
     -------
     list of Series
-        Named and typed as declared, one value per customer of the ledger; NaN and infinity have become null.
+        Named and typed as declared, one value per customer; NaN and infinity have become null.
     """
     return [_column(f, ledger) for f in features if f.spec.scope == scope]
 
@@ -125,8 +125,9 @@ def _column(feature: Feature, ledger: Ledger) -> pl.Series:
     values = feature.value(ledger)
     if isinstance(values, pl.Series):
         values = values.cast(pl.Float64).to_numpy()  # null becomes NaN
+    if not feature.everyone:
+        values = ledger.spread(values, 0 if spec.null_policy == "zero" else np.nan)
     if spec.dtype == "Float64" or values.dtype.kind == "f":
-        values = np.where(np.isfinite(values), values, np.nan)
-        column = pl.Series(spec.name, values, nan_to_null=True)
+        column = pl.Series(spec.name, np.where(np.isinf(values), np.nan, values), nan_to_null=True)
         return column if spec.dtype == "Float64" else column.cast(DTYPES[spec.dtype])
     return pl.Series(spec.name, values.astype(spec.dtype.lower()))

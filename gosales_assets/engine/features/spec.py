@@ -85,13 +85,22 @@ class FeatureSpec:
 
 @dataclass(frozen=True)
 class Feature:
-    """A declared feature and how to compute it: one value per customer of the ledger, in its order.
+    """A declared feature and how to compute it.
 
-    ``value`` gets the ledger of the spec's scope. It returns NaN (numpy) or null (polars) where the value is unknown.
+    Attributes
+    ----------
+    spec
+        The declaration.
+    value
+        Gets the ledger of the spec's scope; returns one value per active customer in its order, NaN (numpy) or null
+        (polars) where unknown. The others have what the null policy says.
+    everyone
+        Whether ``value`` returns one value per customer instead, active or not.
     """
 
     spec: FeatureSpec
     value: Callable[[Ledger], Values]
+    everyone: bool = False
 
 
 @dataclass(frozen=True)
@@ -232,6 +241,7 @@ def declare(
     known_forward: bool = False,
     null_policy: NullPolicy = "zero",
     measures_age: bool = False,
+    everyone: bool = False,
 ) -> Feature:
     """Declare a feature named by the grammar ``family__scope__metric__window``.
 
@@ -263,7 +273,7 @@ def declare(
         null_policy=null_policy,
         measures_age=measures_age,
     )
-    return Feature(spec, value)
+    return Feature(spec, value, everyone)
 
 
 def lines_of(scope: Scope) -> str:

@@ -88,8 +88,7 @@ def _last_gap(ledger: Ledger) -> np.ndarray:
 
 def _bucket(ledger: Ledger, *, above: int | None, upto: int | None) -> np.ndarray:
     days = ledger.days_since_first
-    inside = (days > (-np.inf if above is None else above)) & (days <= (np.inf if upto is None else upto))
-    return np.where(np.isnan(days), np.nan, inside)
+    return (days > (-np.inf if above is None else above)) & (days <= (np.inf if upto is None else upto))
 
 
 def _median_gap(ledger: Ledger) -> np.ndarray:

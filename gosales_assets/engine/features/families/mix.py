@@ -75,6 +75,7 @@ def declare_features(plan: Plan) -> Iterator[Feature]:
         partial(_target_share, span=year),
         f"Share of the target in gross profit {year.words}, in [0, 1]; {smoothing}.",
         null_policy="null",
+        everyone=True,
     )
 
 
@@ -102,7 +103,7 @@ def _target_share(ledger: Ledger, *, span: Span) -> np.ndarray:
     """
     total = np.round(ledger.known("context__gp_recent") * 100)
     lines = ledger.known("context__tx_recent")
-    share = np.clip(ratio(ledger.cents_in(span), total), 0, 1)
+    share = np.clip(ratio(ledger.spread(ledger.cents_in(span), 0), total), 0, 1)
     alpha = ledger.plan.alpha
     if alpha is None:
         return share

@@ -58,7 +58,7 @@ def declare_features(plan: Plan) -> Iterator[Feature]:
 
 
 def recency_days(ledger: Ledger) -> np.ndarray:
-    """Days since the last line, raised to the floor; NaN without one."""
+    """Days since the last line, raised to the floor."""
     return np.maximum(ledger.days_since_last, ledger.plan.recency_floor)
 
 

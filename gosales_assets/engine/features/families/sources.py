@@ -30,11 +30,11 @@ def _flag(name: str, source: str, value: Callable[[Ledger], Values], description
         description=description,
         null_policy="known",
     )
-    return Feature(spec, value)
+    return Feature(spec, value, everyone=True)
 
 
 def _has_lines(ledger: Ledger) -> np.ndarray:
-    return ledger.lines_in(LIFE) > 0
+    return ledger.spread(ledger.lines_in(LIFE), 0) > 0
 
 
 def _has_industry(ledger: Ledger) -> Values:
