@@ -24,7 +24,7 @@ class _Document(BaseModel):
 class ScanFinding(_Document):
     """One use of something banned."""
 
-    file: str = Field(description="File, relative to the project.")
+    file: str = Field(description="File, relative to the package.")
     line: int = Field(ge=1, description="Line, 1-based.")
     code: str = Field(description="That line, trimmed.")
     call: str = Field(description="What was used, by its full name whatever the alias.")

@@ -18,12 +18,9 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from typing import Any
 
-#: What must be scanned before a model may be trusted: everything a feature, a label, a fold or a score is made of.
-SCOPE: tuple[str, ...] = (
-    "gosales_assets/engine/",
-    "gosales_assets/timeline.py",
-    "gosales_assets/taxonomy.py",
-)
+#: What must be scanned before a model may be trusted, relative to the package: everything a feature, a label, a fold or
+#: a score is made of.
+SCOPE: tuple[str, ...] = ("engine/", "timeline.py", "taxonomy.py")
 
 CLOCK, SQL_CLOCK, RANDOM, UNPICKLING, OPAQUE = "clock", "sql_clock", "random", "unpickling", "opaque"
 
@@ -157,7 +154,7 @@ def scan(
     Parameters
     ----------
     sources
-        File name -> its text. The names are those of the findings; give them relative to the project, with ``/``.
+        File name -> its text. The names are those of the findings; give them relative to the package, with ``/``.
     scope
         Prefixes of file names that must be covered by at least one file each (`SCOPE` for the whole engine). A scan
         that misses a part of its scope fails: nothing found in nothing is no evidence.

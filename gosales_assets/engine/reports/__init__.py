@@ -1,5 +1,6 @@
 """Roll-ups and published reports.
 
-`rollups` stacks partitions into long tables, `cross_sell` ranks existing accounts by what they lack, `summary` puts
-those lists into words, `schema` holds the contracts. Does not belong here: scores, metrics, and the ranked list itself.
+`rollups` stacks partitions into long tables, `accounts` ranks existing accounts by what they lack, `summary` puts
+those lists into words, `cross_sell` gives both in one call, `schema` holds the contracts. Does not belong here: scores,
+metrics, and the ranked list itself.
 """

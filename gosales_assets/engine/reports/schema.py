@@ -9,7 +9,7 @@ from __future__ import annotations
 import pandera.polars as pa
 import polars as pl
 
-from gosales_assets.engine.reports.cross_sell import GROUPS
+from gosales_assets.engine.reports.accounts import GROUPS
 from gosales_assets.engine.reports.rollups import POPULATIONS, SPLITS, UNKNOWN
 
 GRADES = ("A", "B", "C", "D", "F")

@@ -1,6 +1,6 @@
 """The cross-sell lists in prose and small tables, for people who will call the accounts.
 
-Belongs here: words and layout. Does not belong here: who is listed and in which order (`cross_sell`). Every number is
+Belongs here: words and layout. Does not belong here: who is listed and in which order (`accounts`). Every number is
 taken from the lists or counted from them; nothing is rounded up, and what limits the lists is said before it is asked.
 """
 
@@ -8,31 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
-from gosales_assets.engine.reports.cross_sell import FALLBACK, GROUPS, RECOMMENDATIONS, Lists, Scope, cross_sell_lists
-from gosales_assets.taxonomy import Target
-
-if TYPE_CHECKING:
-    from gosales_assets.settings import ReportSettings
+from gosales_assets.engine.reports.accounts import FALLBACK, GROUPS, RECOMMENDATIONS, Lists, Scope
 
 TOP_ROWS = 10
 _EMPTY = "-"
-
-
-def cross_sell(
-    icp: pl.DataFrame,
-    whitespace: pl.DataFrame | None,
-    facts: pl.LazyFrame,
-    *,
-    targets: Sequence[Target],
-    reports: ReportSettings,
-) -> tuple[Lists, str]:
-    """The three cross-sell tables and their summary; see `cross_sell.cross_sell_lists`."""
-    lists = cross_sell_lists(icp, whitespace, facts, targets=targets, reports=reports)
-    return lists, summary(lists)
 
 
 def summary(lists: Lists) -> str:

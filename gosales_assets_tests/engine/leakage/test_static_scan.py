@@ -59,10 +59,10 @@ def test_nothing_scanned_fails() -> None:
 
 
 def test_a_part_of_the_scope_without_files_fails() -> None:
-    document = scan({"gosales_assets/engine/a.py": "x = 1"}, scope=SCOPE)
+    document = scan({"engine/a.py": "x = 1"}, scope=SCOPE)
     StaticScan.model_validate(document)
     assert document["status"] == "FAIL"
-    assert document["missing_scope"] == ["gosales_assets/timeline.py", "gosales_assets/taxonomy.py"]
+    assert document["missing_scope"] == ["timeline.py", "taxonomy.py"]
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_the_order_of_the_sources_does_not_matter() -> None:
 def test_the_engine_itself_is_clean() -> None:
     root = Path(gosales_assets.__file__).parent
     files = [*root.glob("engine/**/*.py"), root / "timeline.py", root / "taxonomy.py"]
-    sources = {f.relative_to(root.parent).as_posix(): f.read_text(encoding="utf-8") for f in files}
+    sources = {f.relative_to(root).as_posix(): f.read_text(encoding="utf-8") for f in files}
     document = scan(sources, scope=SCOPE)
     assert document["status"] == "PASS", document["findings"]
     assert document["scanned_count"] == len(files) > 10

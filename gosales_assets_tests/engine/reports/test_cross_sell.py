@@ -11,17 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from gosales_assets.engine.reports.cross_sell import (
+from gosales_assets.engine.reports.accounts import (
     FALLBACK,
-    Lists,
     ReportError,
-    cross_sell_lists,
     enterprise_threshold,
     group_of,
     opportunity_score,
 )
+from gosales_assets.engine.reports.cross_sell import CrossSell, cross_sell_lists
 from gosales_assets.engine.reports.schema import CrossSellAccounts, CrossSellIcp, CrossSellWhitespace
-from gosales_assets.engine.reports.summary import cross_sell, summary
 from gosales_assets.engine.whitespace.components import grade
 from gosales_assets.settings import ReportSettings
 from gosales_assets.taxonomy import Target
@@ -107,7 +105,7 @@ def made(
     facts: pl.LazyFrame | None = None,
     settings: ReportSettings = SETTINGS,
     **kwargs: Any,
-) -> Lists:
+) -> CrossSell:
     if facts is None:
         facts = facts_frame(dict.fromkeys(accounts, 100.0) if gross_profit is None else gross_profit)
     lists = cross_sell_lists(icp_frame(accounts, **kwargs), listed, facts, targets=TARGETS, reports=settings)
@@ -242,7 +240,7 @@ def test_a_missing_row_falls_back_to_the_percentile_of_the_probability() -> None
     assert (second["customer_id"], second["whitespace_best_source"]) == ("2", "whitespace")
     assert (second["whitespace_best_priority"], second["whitespace_best_score"]) == (0.6, 0.54)
     assert (second["whitespace_best_grade"], second["whitespace_best_reason"]) == ("C", "3.1x average; affinity")
-    assert summary(lists).count("1 account of the whitespace order has a best offer without a whitespace row") == 1
+    assert lists.summary.count("1 account of the whitespace order has a best offer without a whitespace row") == 1
 
 
 def test_the_best_offer_leads_and_the_best_three_add_up() -> None:
@@ -265,7 +263,7 @@ def test_a_target_the_list_leaves_out_is_not_offered_by_another_road() -> None:
     assert lists.scope.not_listed == ("CPE", "Printers")
     assert lists.icp["best_division"].to_list() == ["Solidworks"]
     assert lists.whitespace["whitespace_opportunity_summary"].to_list() == ["Solidworks (whitespace 0.30, grade D)"]
-    assert "Not offered: CPE, Printers" in summary(lists)
+    assert "Not offered: CPE, Printers" in lists.summary
 
 
 def test_a_target_without_signal_is_not_offered() -> None:
@@ -273,7 +271,7 @@ def test_a_target_without_signal_is_not_offered() -> None:
     assert lists.scope.no_signal == ("CPE",)
     assert lists.icp["best_division"].to_list() == ["Solidworks"]
     assert lists.icp["icp_grade_cpe"].to_list() == [None]
-    assert "Not offered: CPE. The model cannot tell customers apart" in summary(lists)
+    assert "Not offered: CPE. The model cannot tell customers apart" in lists.summary
 
 
 def test_no_list_of_the_cutoff_makes_every_offer_a_fallback() -> None:
@@ -283,7 +281,7 @@ def test_no_list_of_the_cutoff_makes_every_offer_a_fallback() -> None:
         lists = made(accounts, listed)
         assert lists.whitespace["whitespace_best_source"].to_list() == [FALLBACK]
         assert not lists.scope.has_whitespace
-        assert "no whitespace list of 30 June 2024" in summary(lists)
+        assert "no whitespace list of 30 June 2024" in lists.summary
 
 
 # ---- files
@@ -354,8 +352,8 @@ def test_shuffled_inputs_give_the_same_files() -> None:
     }
     listed = list_frame([(c, "cpe", 0.5) for c in accounts])
     icp, facts = icp_frame(accounts), facts_frame(dict.fromkeys(accounts, 50.0)).collect()
-    first, text = cross_sell(icp, listed, facts.lazy(), targets=TARGETS, reports=SETTINGS)
-    again, again_text = cross_sell(
+    first = cross_sell_lists(icp, listed, facts.lazy(), targets=TARGETS, reports=SETTINGS)
+    again = cross_sell_lists(
         icp.sample(fraction=1, shuffle=True, seed=1),
         listed.sample(fraction=1, shuffle=True, seed=2),
         facts.sample(fraction=1, shuffle=True, seed=3).lazy(),
@@ -364,7 +362,7 @@ def test_shuffled_inputs_give_the_same_files() -> None:
     )
     for name in ("accounts", "icp", "whitespace"):
         assert_frame_equal(getattr(first, name), getattr(again, name))
-    assert text == again_text
+    assert first.summary == again.summary
 
 
 # ---- what cannot be reported on
@@ -392,7 +390,7 @@ def test_a_customer_twice_is_refused() -> None:
 def test_nobody_to_list_is_said_not_raised() -> None:
     lists = made({"1": {"cpe": 0.5, "printers": 0.5}})
     assert lists.accounts.height == lists.icp.height == lists.whitespace.height == 0
-    text = summary(lists)
+    text = lists.summary
     assert "No account qualifies: of 1 scored account, 0 own any of the 2 product lines" in text
 
 
@@ -405,7 +403,7 @@ def test_the_summary_says_what_when_who_and_what_it_is_worth() -> None:
         "2": {"cpe": 0.4, "printers": "own", "solidworks": 0.1},
         "3": {"cpe": 0.9, "printers": 0.9, "solidworks": 0.9},
     }
-    text = summary(made(accounts, gross_profit={"1": 2000.0, "2": 1000.5, "3": 1.0}))
+    text = made(accounts, gross_profit={"1": 2000.0, "2": 1000.5, "3": 1.0}).summary
     assert text.startswith("# Cross-sell: the next 2 accounts to call\n")
     assert "As of 30 June 2024" in text
     assert "between 1 July 2024 and 31 December 2024" in text
@@ -426,7 +424,7 @@ def test_the_summary_says_how_far_the_chances_are_proven() -> None:
     accounts: dict[str, Account] = {"1": {"cpe": 0.9, "printers": "own", "solidworks": 0.2}}
     lists = made(accounts, list_frame([("1", "cpe", 0.3), ("1", "solidworks", 0.95)]))
     assert (lists.scope.off, lists.scope.unproven) == (("Solidworks",), ("CPE",))
-    text = summary(lists)
+    text = lists.summary
     assert "Chances of Solidworks were **off**" in text
     assert "Chances of CPE are unproven" in text
 
@@ -434,10 +432,10 @@ def test_the_summary_says_how_far_the_chances_are_proven() -> None:
 def test_a_target_that_is_not_scored_is_named() -> None:
     lists = made({"1": {"cpe": 0.5, "printers": "own"}})
     assert lists.scope.not_scored == ("Solidworks",)
-    assert "Not scored at this cutoff: Solidworks." in summary(lists)
+    assert "Not scored at this cutoff: Solidworks." in lists.summary
 
 
 def test_names_cannot_break_the_table() -> None:
     icp = icp_frame({"1": {"cpe": 0.8, "printers": "own"}}).with_columns(customer_name=pl.lit("A|B\n<b>*x*</b>"))
-    _, text = cross_sell(icp, None, facts_frame({"1": 5.0}), targets=TARGETS, reports=SETTINGS)
+    text = cross_sell_lists(icp, None, facts_frame({"1": 5.0}), targets=TARGETS, reports=SETTINGS).summary
     assert "| A\\|B \\<b\\>\\*x\\*\\</b\\> (1) |" in text
