@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -51,6 +52,7 @@ FAMILIES = (
 )
 
 
+@lru_cache(maxsize=16)
 def declared(plan: Plan) -> tuple[Feature, ...]:
     """Every feature of a plan, in canonical order.
 
