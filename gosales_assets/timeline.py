@@ -283,6 +283,16 @@ class Calendar:
         months = range(first, 13, self.cadence_months)
         return f"0 0 L {','.join(map(str, months)) if self.cadence_months > 1 else '*'} *"
 
+    def delayed_cron(self, delay_days: int, hour: int) -> str:
+        """Cron expression that ticks ``delay_days`` (1 to 28) after every cutoff.
+
+        Cutoffs are month ends, so that is the day of that number in the month after.
+        """
+        first = self.first_cutoff.month % self.cadence_months + 1
+        months = range(first, YEAR_MONTHS + 1, self.cadence_months)
+        every = self.cadence_months == 1
+        return f"0 {hour} {delay_days} {'*' if every else ','.join(map(str, months))} *"
+
     def step(self, cutoff: date, n: int) -> date:
         """The cutoff ``n`` cadences later (negative: earlier)."""
         return add_months(cutoff, n * self.cadence_months)

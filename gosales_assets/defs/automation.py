@@ -8,16 +8,15 @@ The calendar of a cutoff: some days after it, `refresh_star` rebuilds the star s
 roll-ups follow by the strict condition as soon as all they read is there and every gate in front of them is open.
 """
 
-from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.partitions.context import partition_loading_context
 
 from gosales_assets.catalog import CATALOG, PHASES, Artifact
-from gosales_assets.defs.partitions import CUTOFF, DIVISION
+from gosales_assets.defs.partitions import CUTOFF, DIVISION, cutoff_key
 from gosales_assets.defs.stage import Platform, asset_key
+from gosales_assets.timeline import add_days
 
 A = dg.AutomationCondition
 
@@ -92,20 +91,15 @@ def _set_name(grain: str, artifact: Artifact) -> str:
 
 
 def schedules(platform: Platform) -> list[dg.ScheduleDefinition]:
+    """What is launched by the calendar: the star schema, then labels and features of the newest cutoff."""
     calendar, automation = platform.settings.calendar, platform.settings.automation
-    first = (calendar.first_cutoff.month - 1) % calendar.cadence_months + 1
-    # The day `delay` of the month after a cutoff is `delay` days after it: cutoffs are month ends.
-    months = sorted({month % 12 + 1 for month in range(first, 13, calendar.cadence_months)})
-    day = automation.schedule_delay_days
-
-    def cron(hour: int) -> str:
-        return f"0 {hour} {day} {','.join(map(str, months))} *"
+    delay, hour = automation.schedule_delay_days, automation.schedule_hour
 
     @dg.schedule(
         name="refresh_star",
         job_name="star",
-        cron_schedule=cron(automation.schedule_hour),
-        description="Rebuild the star schema some days after a cutoff.",
+        cron_schedule=calendar.delayed_cron(delay, hour),
+        description=f"Rebuild the star schema {delay} days after a cutoff.",
     )
     def refresh_star(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
         return dg.RunRequest(run_key=f"star-{context.scheduled_execution_time:%Y-%m-%d}")
@@ -113,21 +107,22 @@ def schedules(platform: Platform) -> list[dg.ScheduleDefinition]:
     @dg.schedule(
         name="newest_cutoff",
         job_name="labels_features",
-        cron_schedule=cron(automation.schedule_hour + 1),
-        description="Launch labels and features of the newest cutoff, one run per division.",
+        cron_schedule=calendar.delayed_cron(delay, hour + 1),
+        description=f"Launch labels and features {delay} days after a cutoff, one run per division.",
     )
-    def newest_cutoff(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest] | dg.SkipReason:
+    def newest_cutoff(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
         now = context.scheduled_execution_time
-        with partition_loading_context(effective_dt=now - timedelta(days=day - 1)):
-            known = platform.partitions.cutoffs.get_last_partition_key()
-        if known is None:
-            return dg.SkipReason("no cutoff has come yet")
-        return iter(
+        newest = cutoff_key(add_days(now.date(), -delay))
+        with partition_loading_context(effective_dt=now):
+            known = platform.partitions.cutoffs.has_partition_key(newest)
+        if not known:
+            return dg.SkipReason(f"{newest} is not among the cutoffs of these settings (timeline.last_cutoff)")
+        return [
             dg.RunRequest(
-                run_key=f"{known}|{slug}", partition_key=dg.MultiPartitionKey({CUTOFF: known, DIVISION: slug})
+                run_key=f"{newest}|{slug}", partition_key=dg.MultiPartitionKey({CUTOFF: newest, DIVISION: slug})
             )
             for slug in platform.partitions.slugs
-        )
+        ]
 
     return [refresh_star, newest_cutoff]
 

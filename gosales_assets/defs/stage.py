@@ -15,15 +15,14 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
 import dagster as dg
 
-import gosales_assets
 from gosales_assets.catalog import CATALOG, OWNERS, PHASES, Artifact
 from gosales_assets.defs.checks.contracts import judge_schema
 from gosales_assets.defs.partitions import Partitions, placeholders
+from gosales_assets.defs.versions import source_hash
 from gosales_assets.engine.findings import Finding, Severity, blocking
 from gosales_assets.settings import Settings
 from gosales_assets.taxonomy import Target
@@ -60,12 +59,12 @@ class Platform:
         Parameters
         ----------
         code
-            Files and folders, relative to the package.
+            Files and folders, relative to the package; what they import of the engine and the sources counts too.
         sections
             Sections of the settings.
         """
         return hashlib.sha256(
-            (_source_hash((*_SHARED_CODE, *code)) + self.settings.digest(*sections)).encode()
+            (source_hash((*_SHARED_CODE, *code)) + self.settings.digest(*sections)).encode()
         ).hexdigest()[:20]
 
 
@@ -74,19 +73,6 @@ def _dimension(context: dg.AssetExecutionContext, name: str) -> str:
     if isinstance(key, dg.MultiPartitionKey):
         return key.keys_by_dimension[name]
     return key
-
-
-@functools.cache
-def _source_hash(names: tuple[str, ...]) -> str:
-    root = Path(gosales_assets.__file__).parent
-    digest = hashlib.sha256()
-    for name in names:
-        path = root / name
-        files = sorted(path.rglob("*.py")) if path.is_dir() else [path]
-        for file in files:
-            digest.update(file.relative_to(root).as_posix().encode())
-            digest.update(file.read_bytes())
-    return digest.hexdigest()
 
 
 def asset_key(artifact: Artifact) -> dg.AssetKey:

@@ -20,7 +20,7 @@ def build(platform: Platform) -> list[Any]:
         "labels/labels",
         "labels/label_prevalence",
         ins={"fact_transactions": read("star/fact_transactions"), "dim_customer": read("star/dim_customer")},
-        code=("engine/labels", "engine/population.py"),
+        code=("engine/labels", "engine/population.py", "sources/inputs.py"),
         sections=sections,
     )
     def labels(
@@ -46,7 +46,7 @@ def build(platform: Platform) -> list[Any]:
         platform,
         "labels/cutoff_manifest",
         ins={"labels": read("labels/labels", p.every_cutoff, existing=True)},
-        code=("engine/labels", "engine/population.py"),
+        code=("engine/labels", "engine/population.py", "sources/inputs.py"),
         sections=sections,
     )
     def cutoff_manifest(context: dg.AssetExecutionContext, labels: dict[str, pl.DataFrame]) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def build(platform: Platform) -> list[Any]:
             "industry_enrichment": read("sources/industry_enrichment"),
             "customer_assets": read("sources/customer_assets"),
         },
-        code=("engine/star",),
+        code=("engine/star", "sources/inputs.py"),
         sections=("sources", "taxonomy", "etl"),
         checks=declared_checks(settings.etl),
         evidence=("contract_violations", "row_counts"),
