@@ -114,7 +114,7 @@ def run(
     if outcome.stopped is not None:
         stop = outcome.stopped
         errors.print(f"\n[red bold]stopped[/red bold] at {stop.unit} (run {stop.run_id})", highlight=False)
-        errors.print(stop.reason, highlight=False, markup=False)
+        errors.print(stop.reason, highlight=False, markup=False, soft_wrap=True)
         raise typer.Exit(CLOSED)
     console.print(
         f"{outcome.launched} runs launched, {outcome.materialized} files materialized, "

@@ -267,9 +267,10 @@ class Runner:
 
     def _parent_keys(self, key: dg.AssetKey, partition: str | None, parent: dg.AssetKey) -> list[str]:
         """Partitions of a parent that a partition of a child reads, by the declared mapping."""
+        # By identity: the outputs of a stage share these objects, and the graph keeps them alive.
         child, upstream = self.graph.get(key), self.graph.get(parent)
         mapping = child.partition_mappings.get(parent)
-        memo = (child.partitions_def, upstream.partitions_def, mapping, partition)
+        memo = (id(child.partitions_def), id(upstream.partitions_def), id(mapping), partition)
         if memo not in self._keys:
             with self._clock():
                 found = self.graph.get_parent_partition_keys_for_child(partition, parent, key)
