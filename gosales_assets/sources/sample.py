@@ -44,6 +44,7 @@ from gosales_assets.timeline import (
     days_in_months,
     from_month_index,
     is_month_end,
+    month_end,
     month_index,
     plus_days,
 )
@@ -711,7 +712,7 @@ def write_world(
     *,
     cutoffs: list[date] | None = None,
     window_months: int = 6,
-) -> dict[str, Path]:
+) -> list[Path]:
     """Write a world to a folder.
 
     Parameters
@@ -733,9 +734,9 @@ def write_world(
 
     Returns
     -------
-    dict
-        What was written: ``sales_log``, ``industry_enrichment``, ``customer_assets``, ``planted`` and, if asked,
-        ``truth``.
+    list of Path
+        What was written: ``sales_log.csv`` or ``.parquet``, ``industry_enrichment.csv``, ``customer_assets.csv``,
+        ``planted_dirt.csv`` (what `dirt.plant` accounts for) and, if asked, ``truth.parquet``.
     """
     layout = layout or spec.layout
     out = Path(out_dir)
@@ -772,12 +773,10 @@ def write_world(
             for c in (half_years(spec.start, spec.end) if cutoffs is None else cutoffs)
         ]
         pl.concat(parts).write_parquet(files["truth"])
-    return files
+    return list(files.values())
 
 
 def half_years(start: date, end: date) -> list[date]:
     """The ends of June and December in the second half of a log."""
-    from gosales_assets.timeline import month_end
-
     middle = (month_index(start) + month_index(end)) // 2
     return [month_end(i // 12, i % 12 + 1) for i in range(middle, month_index(end) + 1) if i % 6 == 5]

@@ -41,7 +41,7 @@ TIDY = {
 def world(tmp_path_factory):
     folder = tmp_path_factory.mktemp("world")
     spec = SampleWorld(customers=600, seed=11)
-    return {k: write_world(spec, Taxonomy.reference(), folder / k, k)["sales_log"] for k in ("wide", "tidy")}
+    return {k: write_world(spec, Taxonomy.reference(), folder / k, k)[0] for k in ("wide", "tidy")}
 
 
 def _load(folder, text: str) -> Settings:
