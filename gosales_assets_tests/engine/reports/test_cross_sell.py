@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from gosales_assets.engine.reports.accounts import (
+    _NO_WHITESPACE,
     FALLBACK,
     ReportError,
     enterprise_threshold,
@@ -21,6 +22,7 @@ from gosales_assets.engine.reports.accounts import (
 from gosales_assets.engine.reports.cross_sell import CrossSell, cross_sell_lists
 from gosales_assets.engine.reports.schema import CrossSellAccounts, CrossSellIcp, CrossSellWhitespace
 from gosales_assets.engine.whitespace.components import grade
+from gosales_assets.engine.whitespace.schema import Whitespace as WhitespaceList
 from gosales_assets.settings import ReportSettings
 from gosales_assets.taxonomy import Target
 
@@ -272,6 +274,11 @@ def test_a_target_without_signal_is_not_offered() -> None:
     assert lists.icp["best_division"].to_list() == ["Solidworks"]
     assert lists.icp["icp_grade_cpe"].to_list() == [None]
     assert "Not offered: CPE. The model cannot tell customers apart" in lists.summary
+
+
+def test_what_is_read_of_the_list_is_what_the_list_publishes() -> None:
+    published = WhitespaceList.to_schema().columns
+    assert {c: published[c].dtype.type for c in _NO_WHITESPACE.columns} == dict(_NO_WHITESPACE.schema)
 
 
 def test_no_list_of_the_cutoff_makes_every_offer_a_fallback() -> None:
