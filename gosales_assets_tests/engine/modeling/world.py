@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
+from dataclasses import fields
 from datetime import date
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from gosales_assets.engine import tables
+from gosales_assets.engine.modeling import schema
 from gosales_assets.engine.modeling.folds import fold_customer_overlap
 from gosales_assets.engine.modeling.report import Training
 from gosales_assets.engine.modeling.rows import History
@@ -109,15 +114,45 @@ def train_on(
     validation: ValidationSettings = VALIDATION,
     n_features: int = 6,
     cutoff: date = CUTOFF,
+    overlap: pl.DataFrame | None = None,
 ) -> Training:
     return train(
         past,
         target=TARGET,
         cutoff=cutoff,
         feature_list=feature_list(n_features),
-        overlap=overlap_of(past, modeling),
+        overlap=overlap_of(past, modeling) if overlap is None else overlap,
         calendar=CALENDAR,
         modeling=modeling,
         population=population,
         validation=validation,
     )
+
+
+def assert_valid(training: Training) -> None:
+    """Every file of a training has the form of its schema, and its documents are strict JSON."""
+    schema.ModelDocument.model_validate(training.model)
+    schema.ModelMetrics.model_validate(training.metrics)
+    schema.ModelCard.model_validate(training.model_card)
+    for document in (training.model, training.metrics, training.model_card):
+        assert json.loads(json.dumps(document, allow_nan=False)) == document
+    for model, frame in (
+        (tables.Gains, training.gains),
+        (tables.Calibration, training.calibration),
+        (tables.Thresholds, training.thresholds),
+        (schema.ShapSummary, training.shap_summary),
+        (schema.TrainScores, training.train_scores),
+        (schema.TrainFeatureSample, training.train_feature_sample),
+    ):
+        model.validate(frame, lazy=True)
+
+
+def digest(training: Training) -> dict[str, str]:
+    """sha256 of each file of a training."""
+    return {
+        field.name: hashlib.sha256(
+            (value.write_json() if isinstance(value, pl.DataFrame) else json.dumps(value)).encode()
+        ).hexdigest()
+        for field in fields(training)
+        for value in [getattr(training, field.name)]
+    }

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+
+from gosales_assets.engine.modeling.document import load_booster, model_version
+from gosales_assets.engine.modeling.explain import contributions, reasons, summarise
+from gosales_assets.engine.modeling.report import Training
+from gosales_assets.engine.modeling.rows import FeatureError, matrix
+from gosales_assets.engine.scoring.schema import DivisionScores
+from gosales_assets.engine.scoring.score import score
+from gosales_assets.settings import PopulationSettings
+from gosales_assets.taxonomy import Target
+from gosales_assets_tests.engine.modeling import world
+
+
+@pytest.fixture(scope="module")
+def trained() -> Training:
+    return world.train_on(world.history())
+
+
+@pytest.fixture(scope="module")
+def now() -> pl.DataFrame:
+    return world.history(cutoffs=[world.CUTOFF], seed=9)[world.CUTOFF].features
+
+
+def scored(model: dict, features: pl.DataFrame, **changes: object) -> pl.DataFrame:
+    asked = {
+        "target": world.TARGET,
+        "cutoff": world.CUTOFF,
+        "window_months": 6,
+        "population": world.POPULATION,
+    }
+    return score(model, features, **(asked | changes))
+
+
+def test_scores_have_their_form_and_speak_of_the_window_after_the_cutoff(trained: Training, now: pl.DataFrame) -> None:
+    scores = scored(trained.model, now)
+    DivisionScores.validate(scores, lazy=True)
+    assert scores.height == 392  # prospects are not modelled
+    assert scores["customer_id"].is_sorted()
+    row = scores.row(0, named=True)
+    assert [str(row[k]) for k in ("cutoff", "window_start", "window_end")] == ["2024-03-31", "2024-04-01", "2024-09-30"]
+    assert set(scores["model_version"]) == {model_version(trained.model)} == {trained.model_card["model_version"]}
+    assert set(scores["calibration_method"]) == {"platt"}
+    assert set(scores["base_rate"]) == {trained.model["base_rate"]}
+    assert scores["context__gp_recent"].to_list() == (
+        now.filter(pl.col("segment") != "prospect").sort("customer_id")["context__gp_recent"].to_list()
+    )
+
+
+def test_p_is_the_calibrated_margin_of_the_stored_model(trained: Training, now: pl.DataFrame) -> None:
+    scores = scored(trained.model, now)
+    rows = now.filter(pl.col("segment") != "prospect").sort("customer_id")
+    margin = load_booster(trained.model).predict(matrix(rows, trained.model["features"]), raw_score=True)
+    a, b = trained.model["calibrator"]["slope"], trained.model["calibrator"]["intercept"]
+    np.testing.assert_allclose(scores["margin"], margin, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(scores["p_hat"], 1 / (1 + np.exp(-(a * margin + b))), rtol=0, atol=1e-9)
+
+
+def test_the_model_survives_its_file_and_the_rows_their_order(trained: Training, now: pl.DataFrame) -> None:
+    scores = scored(trained.model, now)
+    assert scored(json.loads(json.dumps(trained.model)), now).equals(scores)
+    assert scored(trained.model, now.sample(fraction=1.0, shuffle=True, seed=1)).equals(scores)
+    assert scored(trained.model, now, n_jobs=2).equals(scores)
+
+
+def test_a_customer_scores_the_same_alone(trained: Training, now: pl.DataFrame) -> None:
+    scores = scored(trained.model, now)
+    alone = scored(trained.model, now.filter(pl.col("customer_id") == "c0005"))
+    assert alone.equals(scores.filter(pl.col("customer_id") == "c0005"))
+
+
+def test_nobody_to_score(trained: Training, now: pl.DataFrame) -> None:
+    empty = scored(trained.model, now.clear())
+    DivisionScores.validate(empty, lazy=True)
+    assert empty.is_empty()
+
+
+def test_reasons_name_the_only_feature_that_matters() -> None:
+    past = world.history(500, signal=3.0, owners=0.0, n_features=3)
+    model = world.train_on(past, n_features=3).model
+    features = past[min(past)].features
+    strong = scored(model, features.filter(pl.col("f0").abs() > 1))
+    assert strong.height > 100
+    assert strong["reason_1"].str.starts_with("f0 (").all()
+
+
+def test_reasons_are_the_largest_signed_contributions(trained: Training, now: pl.DataFrame) -> None:
+    names = trained.model["features"]
+    rows = now.filter(pl.col("segment") != "prospect").sort("customer_id")
+    values = contributions(load_booster(trained.model), matrix(rows, names))
+    scores = scored(trained.model, now)
+    np.testing.assert_allclose(values.sum(axis=1), scores["margin"], atol=1e-6)
+    for i in (0, 17, 200):
+        order = sorted(range(len(names)), key=lambda j, i=i: -abs(values[i, j]))[:3]
+        expected = [f"{names[j]} ({values[i, j]:+.2f})" for j in order]
+        assert [scores[f"reason_{k}"][i] for k in (1, 2, 3)] == expected
+
+
+def test_reason_wording_ties_and_absence() -> None:
+    values = np.array([[0.5, -0.5, 1.234, 9.0], [0.0, -0.004, 0.0, 9.0], [0.0, 0.0, 0.0, 9.0]])
+    assert reasons(values, ["a", "b", "c"]).rows() == [
+        ("c (+1.23)", "a (+0.50)", "b (-0.50)"),
+        ("b (-0.00)", None, None),
+        (None, None, None),
+    ]
+    assert reasons(values[:, 1:2].repeat(2, axis=1), ["a"]).rows()[0] == ("a (-0.50)", None, None)
+
+
+def test_summary_ranks_by_size_and_keeps_the_sign() -> None:
+    values = np.array([[1.0, -2.0, 0.5], [1.0, 0.0, 0.5]])
+    table = summarise(values, ["b", "a"], {"a": "x", "b": "y"})
+    # Mean sizes are both 1: the name decides.
+    assert table.rows() == [(1, "a", "x", 1.0, -1.0), (2, "b", "y", 1.0, 1.0)]
+
+
+def test_a_baseline_gives_everybody_its_base_rate(now: pl.DataFrame) -> None:
+    model = world.train_on(world.history(300, base=-50.0)).model
+    scores = scored(model, now)
+    DivisionScores.validate(scores, lazy=True)
+    assert set(scores["p_hat"]) == {model["base_rate"]}
+    assert 0 < model["base_rate"] < 0.01
+    assert set(scores["model_status"]) == {"insufficient_data"}
+    assert scores["reason_1"].null_count() == scores.height
+    assert scores["margin"][0] == pytest.approx(np.log(model["base_rate"] / (1 - model["base_rate"])))
+
+
+def test_missing_features_are_named_and_extra_ones_ignored(trained: Training, now: pl.DataFrame) -> None:
+    with pytest.raises(FeatureError, match="f2, f4"):
+        scored(trained.model, now.drop("f2", "f4"))
+    extra = now.with_columns(pl.lit("text").alias("zz")).select(sorted([*now.columns, "zz"]))
+    assert scored(trained.model, extra).equals(scored(trained.model, now))
+
+
+def test_foreign_models_are_refused(trained: Training, now: pl.DataFrame) -> None:
+    other = Target("pdm", "PDM", "sku_set", frozenset({"PDM"}))
+    with pytest.raises(ValueError, match="model of training at 2024-03-31 cannot score pdm"):
+        scored(trained.model, now, target=other)
+    with pytest.raises(ValueError, match="at 2024-06-30"):
+        scored(trained.model, now, cutoff=world.CALENDAR.next_tick(world.CUTOFF))
+    with pytest.raises(ValueError, match="trained on segments warm, cold"):
+        scored(trained.model, now, population=PopulationSettings(segments=("warm",)))
