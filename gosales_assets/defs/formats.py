@@ -106,7 +106,8 @@ def decode(artifact: Artifact, data: bytes) -> Any:
         case "json":
             return json.loads(data)
         case "jsonl":
-            return [json.loads(line) for line in data.decode().splitlines()]
+            # Split as bytes: text would also be split at separators that stand inside a value (U+2028).
+            return [json.loads(line) for line in data.splitlines()]
         case "yaml":
             return yaml.safe_load(data)
         case "md":
