@@ -18,7 +18,7 @@ from gosales_assets.engine.modeling import card, evaluate
 from gosales_assets.engine.modeling.calibration import Calibration
 from gosales_assets.engine.modeling.document import FORMAT, model_version
 from gosales_assets.engine.modeling.recipe import recipe_sha256
-from gosales_assets.engine.modeling.rows import Pool, keys_sha256, positive_customers, sample
+from gosales_assets.engine.modeling.rows import Pool, keys_sha256, positive_customers
 from gosales_assets.taxonomy import Target
 from gosales_assets.timeline import Calendar, add_days
 
@@ -72,6 +72,7 @@ class Job:
     population: PopulationSettings
     validation: ValidationSettings
     pool: Pool
+    feature_sample: pl.DataFrame
     window_months: int
 
     @property
@@ -298,9 +299,6 @@ def assemble(
         "guardrails": guardrails,
         "notes": dict(card.NOTES),
     }
-    keys = ["customer_id", "cutoff"]
-    plain = [f["name"] for f in job.feature_list["features"]]
-    drawn = sample(job.pool.frame, job.modeling.feature_sample_rows, seed=job.modeling.seed)
     return Training(
         model=model,
         metrics=document,
@@ -310,5 +308,5 @@ def assemble(
         model_card=model_card,
         shap_summary=shap_summary,
         train_scores=train_scores,
-        train_feature_sample=drawn.select(*keys, *plain),
+        train_feature_sample=job.feature_sample,
     )

@@ -11,6 +11,7 @@ customers it did not learn from; never on fitted rows, except under ``in_sample`
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,7 @@ from gosales_assets.engine.modeling.report import (
     population_rows,
     scores_frame,
 )
-from gosales_assets.engine.modeling.rows import OWNERSHIP_FEATURES, History, Pool, feature_names, matrix, pool, sample
+from gosales_assets.engine.modeling.rows import KEYS, OWNERSHIP_FEATURES, History, Pool, feature_names, pool, sample
 from gosales_assets.taxonomy import Target
 from gosales_assets.timeline import Calendar, add_days
 
@@ -139,8 +140,11 @@ def train(
     pooled = pool(
         history, segments=population.segments, cutoff=cutoff, embargo_days=calendar.embargo_days, features=plain
     )
-    fold = assign_folds(pooled.frame.select("customer_id"), n_folds=modeling.folds, seed=modeling.seed)["fold"]
-    folds = fold.to_numpy()
+    # From here on the features are needed as numbers only; a second copy of them would be the peak of memory.
+    data = Data.of(pooled.frame, names)
+    drawn = sample(pooled.frame, modeling.feature_sample_rows, seed=modeling.seed).select(*KEYS, *plain)
+    pooled = replace(pooled, frame=data.frame)
+    folds = assign_folds(data.frame, n_folds=modeling.folds, seed=modeling.seed)["fold"].to_numpy()
     job = Job(
         target,
         cutoff,
@@ -150,16 +154,14 @@ def train(
         population,
         validation,
         pooled,
+        drawn,
         _window_months(history, pooled, calendar),
     )
-    why = infeasible(
-        pooled.frame, folds, n_folds=modeling.folds, min_positive_customers=modeling.min_positive_customers
-    )
-    return train_baseline(job, folds, why) if why else _trained(job, names, folds)
+    why = infeasible(data.frame, folds, n_folds=modeling.folds, min_positive_customers=modeling.min_positive_customers)
+    return train_baseline(job, folds, why) if why else _trained(job, data, folds)
 
 
-def _trained(job: Job, names: list[str], folds: NDArray[np.int16]) -> Training:
-    data = Data.of(job.pool.frame, names)
+def _trained(job: Job, data: Data, folds: NDArray[np.int16]) -> Training:
     everything = np.arange(data.frame.height, dtype=np.int64)
     fitted = _fit(job, data, everything, folds)
     time_folds_done, time_rows = _time_folds(job, data)
@@ -177,7 +179,7 @@ def _trained(job: Job, names: list[str], folds: NDArray[np.int16]) -> Training:
     model = model_document(
         job,
         booster=fitted.final.booster.model_to_string(),
-        features=names,
+        features=data.names,
         calibrator=fitted.calibration.document,
         base_rate=int(base["label"].sum()) / base.height,
         base_rate_population=on,
@@ -280,9 +282,9 @@ def _in_sample(job: Job, data: Data, fitted: Fitted) -> pl.DataFrame:
 
 
 def _shap_summary(job: Job, data: Data, fitted: Fitted) -> pl.DataFrame:
-    newest = job.pool.frame.filter(pl.col("cutoff") == pl.col("cutoff").max())
-    drawn = sample(newest, job.modeling.shap_max_rows, seed=job.modeling.seed)
-    values = explain.contributions(fitted.final.booster, matrix(drawn, data.names), n_jobs=job.modeling.n_jobs)
+    newest = data.frame.with_row_index("row").filter(pl.col("cutoff") == pl.col("cutoff").max())
+    drawn = sample(newest, job.modeling.shap_max_rows, seed=job.modeling.seed)["row"].to_numpy()
+    values = explain.contributions(fitted.final.booster, data.x[drawn], n_jobs=job.modeling.n_jobs)
     families = {f["name"]: f["family"] for f in job.feature_list["features"]}
     return explain.summarise(values, data.names, families | dict.fromkeys(OWNERSHIP_FEATURES, OWNERSHIP_FAMILY))
 
