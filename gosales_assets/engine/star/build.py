@@ -124,7 +124,7 @@ def build_star(
     accepted = log.fields.filter(log.status == ACCEPTED)
     facts = _facts(accepted_lines.filter(~pl.col("excluded")), log.fields, spec)
     customers = dim_customer(accepted, typed_assets, enrichment)
-    events = fact_events(facts.lazy(), taxonomy)
+    events = fact_events(facts, taxonomy)
 
     curated = {"fact_transactions": facts, "dim_customer": customers.dim, "fact_events": events}
     snapshot = schema_snapshot(schema, headers.roles, curated)

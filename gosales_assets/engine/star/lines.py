@@ -241,17 +241,26 @@ def with_division(lines: pl.LazyFrame, taxonomy: Taxonomy) -> pl.LazyFrame:
     named = pl.LazyFrame(
         [(fold(d), d) for d in taxonomy.divisions], {"_selling": pl.String, "_named": pl.String}, orient="row"
     ).unique("_selling", keep="first", maintain_order=True)
-    return (
-        lines.with_columns(_selling=match_key("source_division"), _sku=match_key("product_sku"))
-        .join(products, on="_sku", how="left", maintain_order="left")
-        .join(routes, on=["_known", "_selling"], how="left", maintain_order="left")
-        .join(named, on="_selling", how="left", maintain_order="left")
-        .with_columns(
-            product_sku=pl.coalesce("_known", "product_sku"),
+    # A log has few pairs of product and division: they are looked up once each.
+    pair = ["product_sku", "source_division"]
+    looked_up = (
+        lines.select(pair)
+        .unique()
+        .with_columns(_selling=match_key("source_division"), _sku=match_key("product_sku"))
+        .join(products, on="_sku", how="left")
+        .join(routes, on=["_known", "_selling"], how="left")
+        .join(named, on="_selling", how="left")
+        .select(
+            *pair,
+            _spelled=pl.coalesce("_known", "product_sku"),
             known_sku=pl.col("_known").is_not_null(),
             product_division=pl.coalesce("_routed", "_mapped", "_named"),
         )
-        .drop("_selling", "_sku", "_known", "_mapped", "_routed", "_named")
+    )
+    return (
+        lines.join(looked_up, on=pair, how="left", nulls_equal=True, maintain_order="left")
+        .with_columns(product_sku="_spelled")
+        .drop("_spelled")
     )
 
 

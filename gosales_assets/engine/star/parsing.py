@@ -6,10 +6,15 @@ reported by the caller; nothing is guessed. Does not belong here: which column h
 
 from __future__ import annotations
 
+from itertools import product
+
 import polars as pl
 
-#: Texts that mean "no value", compared trimmed and in lower case.
+#: Texts that mean "no value", in any case; trimmed before they are compared.
 NULL_TOKENS = ("", "nan", "none", "null", "nat", "<na>")
+
+# Every spelling written out: looking a text up is several times cheaper than folding its case.
+_NULL_TEXTS = sorted({"".join(t) for token in NULL_TOKENS for t in product(*((c, c.upper()) for c in token))})
 
 #: Fractional digits a quantity keeps. Units are whole, weights and hours are not.
 QUANTITY_DECIMALS = 4
@@ -28,7 +33,7 @@ def text(column: str | pl.Expr) -> pl.Expr:
     """
     expr = pl.col(column) if isinstance(column, str) else column
     trimmed = expr.cast(pl.String).str.strip_chars()
-    return pl.when(~trimmed.str.to_lowercase().is_in(NULL_TOKENS)).then(trimmed)
+    return pl.when(~trimmed.is_in(_NULL_TEXTS)).then(trimmed)
 
 
 def identifier(column: str | pl.Expr) -> pl.Expr:
@@ -39,7 +44,9 @@ def identifier(column: str | pl.Expr) -> pl.Expr:
     >>> pl.DataFrame({"id": [" 00123 ", "123.0", "ACME v2.0", "NaN"]}).select(identifier("id")).to_series().to_list()
     ['00123', '123', 'ACME v2.0', None]
     """
-    return text(column).str.replace(r"^(\d+)\.0+$", "${1}")
+    key = text(column)
+    whole = key.str.strip_chars_end("0").str.strip_suffix(".")
+    return pl.when(key.str.contains(r"^\d+\.0+$")).then(whole).otherwise(key)
 
 
 def floats_as_text(frame: pl.LazyFrame) -> pl.LazyFrame:
@@ -224,13 +231,11 @@ def parse_dates(values: pl.Series, day_first: bool = False) -> tuple[pl.Series, 
         frame = frame.with_columns(day=pl.when(pl.col("raw").str.contains(r"^\d{4}-")).then(iso))
     else:
         frame = frame.with_columns(day=pl.lit(None, pl.Date))
-    if frame["day"].null_count():
-        tokens = frame.lazy().filter(pl.col("day").is_null()).select(token=_date_token("raw")).unique().drop_nulls()
-        days = tokens.with_columns(parsed=calendar_date("token", day_first)).drop_nulls().collect()
-        frame = (
-            frame.with_columns(token=_date_token("raw"))
-            .join(days, on="token", how="left", maintain_order="left")
-            .with_columns(day=pl.coalesce("day", "parsed"))
-        )
-    out = frame.select("day", bad=pl.col("day").is_null() & text("raw").is_not_null())
-    return out["day"], out["bad"]
+    left = frame.with_row_index("row").filter(pl.col("day").is_null()).filter(text("raw").is_not_null())
+    bad = pl.repeat(False, frame.height, dtype=pl.Boolean, eager=True)
+    if left.is_empty():
+        return frame["day"], bad
+    left = left.select("row", token=_date_token("raw"))
+    days = left.lazy().select("token").drop_nulls().unique().with_columns(day=calendar_date("token", day_first))
+    slow = left.join(days.collect(), on="token", how="left", maintain_order="left")
+    return frame["day"].scatter(slow["row"], slow["day"]), bad.scatter(slow["row"], slow["day"].is_null())
