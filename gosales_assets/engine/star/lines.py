@@ -197,12 +197,12 @@ def tidy_lines(records: pl.DataFrame, headers: Headers, spec: SalesLog) -> Lines
     derived = "gross_profit" not in fields
     revenue = values("revenue", "unparseable_amount" if derived else "unparseable_revenue")
     profit = revenue * (spec.gross_profit_share or 0.0) if derived else values("gross_profit", "unparseable_amount")
-    lines = pl.DataFrame({"quantity": quantity, "revenue": revenue, "profit": profit}).select(
-        records[ROW].cast(pl.UInt32),
-        product_sku=records.select(_field(fields, "product_sku")).to_series(),
-        gp_cents=cents("profit"),
-        quantity=pl.col("quantity").round(QUANTITY_DECIMALS),
-        revenue=from_cents(cents("revenue")),
+    lines = records.select(
+        pl.col(ROW).cast(pl.UInt32),
+        product_sku=_field(fields, "product_sku"),
+        gp_cents=cents(pl.lit(profit)),
+        quantity=quantity.round(QUANTITY_DECIMALS),
+        revenue=from_cents(cents(pl.lit(revenue))),
     )
     return Lines(lines, pl.repeat(0, records.height, dtype=pl.UInt16, eager=True), breaches)
 
