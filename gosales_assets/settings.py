@@ -339,14 +339,14 @@ class FeatureSettings(Section):
 
 class LgbmParams(Section):
     n_estimators: int = Field(300, ge=1, description="Most trees.")
-    learning_rate: float = Field(0.05, gt=0, description="Shrinkage.")
+    learning_rate: float = Field(0.1, gt=0, description="Shrinkage.")
     num_leaves: int = Field(15, ge=2, description="Leaves per tree.")
     min_data_in_leaf: int = Field(40, ge=1, description="Rows per leaf.")
     feature_fraction: float = Field(0.7, gt=0, le=1, description="Features per tree.")
     bagging_fraction: float = Field(0.8, gt=0, le=1, description="Rows per bag.")
     bagging_freq: int = Field(1, ge=0, description="Trees per bag; 0 switches bagging off.")
     lambda_l2: float = Field(5.0, ge=0, description="Ridge penalty on leaf values.")
-    max_bin: int = Field(127, ge=2, description="Histogram bins.")
+    max_bin: int = Field(63, ge=2, description="Histogram bins.")
 
 
 class LrGrid(Section):

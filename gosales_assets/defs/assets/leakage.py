@@ -70,9 +70,9 @@ def build(platform: Platform) -> list[Any]:
 
     @stage(platform, "leakage/static_scan", ins={}, code=("engine", "defs/assets/leakage.py"), sections=("divisions",))
     def static_scan(context: dg.AssetExecutionContext) -> dict[str, Any]:
-        from gosales_assets.engine.leakage.static_scan import scan
+        from gosales_assets.engine.leakage.static_scan import SCOPE, scan
 
-        return {"static_scan": scan(engine_sources())}
+        return {"static_scan": scan(engine_sources(), scope=SCOPE)}
 
     @stage(
         platform,

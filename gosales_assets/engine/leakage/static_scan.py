@@ -16,6 +16,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from functools import lru_cache
 from typing import Any
 
 #: What must be scanned before a model may be trusted, relative to the package: everything a feature, a label, a fold or
@@ -213,13 +214,15 @@ def _reason(n_files: int, missing: Sequence[str], findings: Sequence[Mapping[str
     return f"{n_files} files scanned, nothing banned in them"
 
 
-def _hits(text: str) -> list[_Hit]:
+@lru_cache(maxsize=1024)
+def _hits(text: str) -> tuple[_Hit, ...]:
+    # The same for every partition of a process: a file is parsed once.
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None) or 1
-        return [_Hit(line, 0, "<source that does not parse>", OPAQUE)]
-    return sorted(set(_Scanner(tree).hits()))
+        return (_Hit(line, 0, "<source that does not parse>", OPAQUE),)
+    return tuple(sorted(set(_Scanner(tree).hits())))
 
 
 class _Scanner:
