@@ -10,9 +10,11 @@ happens inside the window (own purchases, cross-sell, churn) is integrated out. 
 lines), and dirt in the log does not change it. So it is an upper bound that no model reaches.
 
 What a modeller should find again (effects in log rate, `world` has the full lists): industries differ by up to ±1.2;
-owning seats nearly doubles the rate of PDM and Simulation (+0.8); a printer makes post-processing five times as likely
-(+1.6); a maintenance term that ends within three months raises PDM, Simulation, CPE and success plans (+0.6 to +0.9);
-training follows seats (+1.1 for six months, and 8 % of seat invoices carry it).
+owning seats more than doubles the rate of PDM and Simulation (+0.8); a printer makes post-processing five times as
+likely (+1.6); a maintenance term that ends within three months raises PDM, Simulation, CPE and success plans (+0.6 to
++0.9); training follows seats (+1.1 for six months, and 8 % of seat invoices carry it). At 10 thousand customers and
+six months, 2.5 to 7 % of a target's active whitespace buys; `truth` ranks it with an AUC of 0.78 to 0.83, boosted trees
+on plain recency, ownership, industry and expiry features with 0.68 to 0.76.
 """
 
 from __future__ import annotations

@@ -165,7 +165,7 @@ INDUSTRIES: dict[str, tuple[float, dict[str, float], str, tuple[str, str, str]]]
 SUB_INDUSTRY_STEP = 0.4
 
 #: Standard deviations of the traits in log rate. Size and activity act on every line of business.
-SIZE_EFFECT, ACTIVITY_EFFECT, TASTE_EFFECT, PRIVATE_EFFECT = 0.4, 0.5, 0.4, 0.45
+SIZE_EFFECT, ACTIVITY_EFFECT, TASTE_EFFECT, PRIVATE_EFFECT = 0.4, 0.6, 0.5, 0.3
 
 #: (owned, wanted, effect): having ever bought the first raises the rate of the second.
 CROSS_SELL: tuple[tuple[str, str, float], ...] = (
