@@ -111,7 +111,9 @@ def wide_lines(records: pl.DataFrame, headers: Headers) -> Lines:
         filled = pl.any_horizontal(_says_something(cells, h) for h in columns.headers)
         written = pl.any_horizontal(pl.col(h).is_not_null() & ~_blank(cells, h) for h in columns.headers)
         noughts = noughts + cells.select((written & ~filled).cast(pl.UInt16)).to_series()
-        part, broken = _product_lines(cells.filter(filled), columns)
+        if (sold := cells.filter(filled)).is_empty():
+            continue  # most products of a narrow log
+        part, broken = _product_lines(sold, columns)
         parts.append(part)
         breaches += broken
     lines = pl.concat(parts) if parts else pl.DataFrame(schema=_LINE)

@@ -95,8 +95,8 @@ def tidy(*headers: str, **spec: object) -> Headers:
 
 
 def test_fields_of_a_tidy_log() -> None:
-    headers = "household_id transaction_timestamp basket_id product_id department quantity sales_value".split()
-    got = tidy(*headers, gross_profit_share=0.2)
+    line = ("product_id", "department", "quantity", "sales_value")
+    got = tidy("household_id", "transaction_timestamp", "basket_id", *line, gross_profit_share=0.2)
     assert got.fields == {
         "customer_id": "household_id",
         "order_date": "transaction_timestamp",
