@@ -107,13 +107,16 @@ class ArtifactStore:
         return formats.decode(artifact, path.read_bytes())
 
     def scan(self, artifact: Artifact, partition: str | None = None) -> pl.LazyFrame:
-        """A lazy frame over a Parquet partition; other tables are read."""
+        """A lazy frame over a local Parquet partition; other files are read.
+
+        Polars opens object stores with options of its own, named otherwise than those of the root.
+        """
         path = self.path(artifact, partition)
-        if artifact.format != "parquet":
-            return self.read(artifact, partition).lazy()
+        if artifact.format != "parquet" or not self.is_local:
+            return self.read_path(artifact, path).lazy()
         if not path.exists():
             raise FileNotFoundError(f"{path} does not exist; materialize {artifact.id} first")
-        return pl.scan_parquet(str(path), storage_options=dict(path.storage_options) or None)
+        return pl.scan_parquet(str(path))
 
     def exists(self, artifact: Artifact, partition: str | None = None) -> bool:
         return self.path(artifact, partition).exists()
