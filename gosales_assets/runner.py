@@ -262,8 +262,10 @@ class Runner:
             pointer = record.tags.get(get_input_event_pointer_tag(parent), "")
             newest = max(r.storage_id for r in known.values())
             return None if pointer.isdigit() and int(pointer) >= newest else f"{name} has newer partitions"
-        versions = "".join(known[k].data_version for k in sorted(keys) if k in known)
-        return None if recorded == hashlib.sha256(versions.encode()).hexdigest() else f"{name} changed"
+        present = [known[k].data_version for k in sorted(keys) if k in known]
+        if not present and recorded in (None, _NEVER):
+            return None  # none of these partitions existed then, and none does now, though others do
+        return None if recorded == hashlib.sha256("".join(present).encode()).hexdigest() else f"{name} changed"
 
     def _parent_keys(self, key: dg.AssetKey, partition: str | None, parent: dg.AssetKey) -> list[str]:
         """Partitions of a parent that a partition of a child reads, by the declared mapping."""

@@ -1,0 +1,161 @@
+"""The whole graph on a small world: every file, nothing twice, same bytes, conservation."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from gosales_assets.catalog import CATALOG
+from gosales_assets.defs import storage
+from gosales_assets.defs.stage import asset_key
+from gosales_assets.runner import Runner, Unit
+from gosales_assets_tests.e2e.conftest import build, contents, small
+
+ROLLUP = CATALOG["rollups/icp_scores"]
+
+
+def test_every_catalogued_file_exists_for_every_partition(world: Runner):
+    missing = []
+    for artifact in CATALOG.values():
+        if artifact.name == "icp_scores_fallback":
+            continue
+        if artifact.grain == "run":
+            assert world.store.find(artifact)
+            continue
+        partitions = world.platform.partitions.of(artifact)
+        for key in partitions.get_partition_keys() if partitions else [None]:
+            path = world.store.path(artifact, key)
+            missing += [] if path.exists() else [str(path)]
+    assert not missing
+
+
+def test_a_second_run_launches_nothing(world: Runner):
+    again = Runner(world.settings, world.instance)
+    outcome = again.run(again.plan())
+    assert (outcome.stopped, outcome.launched) == (None, 0)
+
+
+def test_re_running_a_model_to_the_same_bytes_leaves_nothing_stale(world: Runner):
+    unit = Unit("models_scores", "2024-06-30|training")
+    before = contents(Path(str(world.store.root)))
+    forced = world.run([unit], force=True)
+    assert forced.launched == 1
+    assert contents(Path(str(world.store.root))) == before
+    assert world.run(world.plan()).launched == 0
+
+
+def test_every_record_and_every_cent_is_somewhere(world: Runner):
+    counts = world.store.read(CATALOG["star/row_counts"])
+    log = {r["stage"]: r for r in counts.filter(pl.col("table") == "sales_log").iter_rows(named=True)}
+    parts = [log["accepted"], log["quarantined"], log["exact_duplicate"], log["unread"]]
+    assert log["raw"]["rows"] == sum(p["rows"] for p in parts) > 1000
+    assert round(log["raw"]["gross_profit"] - sum(p["gross_profit"] for p in parts), 2) == 0
+    # The world is dirty, and the dirt was found: nothing balances on an empty side.
+    assert log["quarantined"]["rows"] > 0
+    assert log["exact_duplicate"]["rows"] > 0
+    facts = world.store.read(CATALOG["star/fact_transactions"])
+    assert round(facts["gross_profit"].sum() - log["accepted"]["gross_profit"], 2) == 0
+
+
+def test_forward_metrics_are_given_for_everybody_and_for_the_whitespace(world: Runner):
+    summary = world.store.read(CATALOG["rollups/metrics_summary"])
+    forward = summary.filter(pl.col("split") == "holdout")
+    assert set(forward["population"]) == {"all", "whitespace"}
+    assert set(forward["division"]) == {"solidworks", "training"}
+    few = forward.filter(pl.col("positives") < 10)
+    assert few["auc"].null_count() == few.height
+
+
+def test_nobody_is_offered_what_they_own(world: Runner):
+    offered = world.store.read(CATALOG["rollups/whitespace"])
+    assert offered.height > 0
+    for slug in ("solidworks", "training"):
+        labels = world.store.read(CATALOG["labels/labels"], f"2024-06-30|{slug}")
+        owners = set(labels.filter(pl.col("ownership") == "owner")["customer_id"])
+        assert owners
+        assert not owners & set(offered.filter(pl.col("division") == slug)["customer_id"])
+
+
+def test_a_model_learns_from_closed_windows_only(world: Runner):
+    for key in world.platform.partitions.division_model_cutoffs.get_partition_keys():
+        model = world.store.read(CATALOG["models/model"], str(key))
+        cutoff = str(key).partition("|")[0]
+        assert model["training"]["label_window_end"] <= cutoff
+
+
+@pytest.fixture(scope="module")
+def twin(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The same world from the same records in another order, in another folder."""
+    root = tmp_path_factory.mktemp("twin")
+    source = small(root)
+    from gosales_assets.sources import read_customer_assets, read_industry_enrichment, read_sales_log
+
+    raw = read_sales_log(source.sources.sales_log, source.products).records.drop("_source_file").collect()
+    files = {"straight": raw, "shuffled": raw.sample(fraction=1.0, shuffle=True, seed=3)}
+    enrichment = read_industry_enrichment(source.sources, source.products)
+    assets = read_customer_assets(source.sources, source.products)
+    roots = {}
+    for name, frame in files.items():
+        home = root / name
+        home.mkdir()
+        frame.write_parquet(home / "log.parquet")
+        enrichment.write_csv(home / "industry.csv")
+        assets.write_csv(home / "assets.csv")
+        sources = {
+            "sales_log": {"kind": "files", "layout": "wide", "path": str(home / "log.parquet"), "as_of": "2024-12-31"},
+            "industry_enrichment": {"path": str(home / "industry.csv")},
+            "customer_assets": {"path": str(home / "assets.csv")},
+        }
+        roots[name] = home / "out"
+        build(roots[name], small(roots[name], sources=sources))
+    return roots
+
+
+def test_the_same_records_in_any_order_and_any_folder_give_the_same_bytes(twin):
+    straight, shuffled = (contents(twin[name]) for name in ("straight", "shuffled"))
+    assert len(straight) > 100
+    assert {n for n in straight if straight[n] != shuffled.get(n)} == set()
+    assert set(straight) == set(shuffled)
+
+
+def test_a_locked_primary_is_delivered_beside_it(world: Runner, monkeypatch: pytest.MonkeyPatch):
+    """Another program holds icp_scores.csv open: the scores go to icp_scores_<timestamp>.csv, and readers find them."""
+    primary = world.store.path(ROLLUP)
+    old = primary.read_bytes()
+    real = storage.os.replace
+
+    def locked(source: str, target: Path) -> None:
+        if str(target) == str(primary):
+            raise PermissionError(13, "locked by another program", str(target))
+        real(source, target)
+
+    job = world.definitions.resolve_job_def("delivery")
+    monkeypatch.setattr(storage.os, "replace", locked)
+    result = job.execute_in_process(instance=world.instance, asset_selection=[asset_key(ROLLUP)])
+    assert result.success
+    fallback = world.store.find(CATALOG["rollups/icp_scores_fallback"])
+    assert len(fallback) == 1
+    assert primary.read_bytes() == old
+    recorded = world.instance.get_latest_materialization_event(asset_key(CATALOG["rollups/icp_scores_fallback"]))
+    assert str(recorded.asset_materialization.metadata["path"].value) == str(fallback[0])
+    # A reader takes what was delivered last, not the older primary.
+    primary.write_text("customer_id\nstale\n")
+    reports = job.execute_in_process(
+        instance=world.instance, asset_selection=[dg.AssetKey(["reports", "cross_sell_accounts"])]
+    )
+    monkeypatch.undo()
+    assert reports.success
+    primary.write_bytes(old)
+    fallback[0].unlink()
+    assert world.run([Unit("delivery", None)], force=True).stopped is None
+
+
+def test_documents_hold_no_nan(world: Runner):
+    for artifact in CATALOG.values():
+        if artifact.format == "json":
+            for path in world.store.find(artifact):
+                json.loads(path.read_text(), parse_constant=lambda name, p=path: pytest.fail(f"{p}: {name}"))
