@@ -1,0 +1,104 @@
+"""Input that cannot be used gives a clear error or a stated status, and leaves what was published as it was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from gosales_assets.catalog import CATALOG
+from gosales_assets.runner import Runner, Unit
+from gosales_assets.settings import Settings
+from gosales_assets.sources import SourceError
+from gosales_assets_tests.e2e.conftest import SMALL, contents, instance_at
+
+STAR = [Unit("star", None)]
+GOOD = "customer_id,order_date,product_sku,product_division,quantity,gross_profit\n" + "".join(
+    f"C{i % 40:03},2023-{i % 12 + 1:02}-15,SWX_Core,Solidworks,1,{100 + i}\n" for i in range(400)
+)
+HEADER = GOOD.splitlines()[0] + "\n"
+
+
+def runner_on(root: Path, log: str | None, **more) -> Runner:
+    """A runner over one tidy CSV file; None takes the file away."""
+    path = root / "log.csv"
+    path.unlink(missing_ok=True)
+    if log is not None:
+        path.write_text(log)
+    sources = {"sales_log": {"kind": "files", "layout": "tidy", "path": str(path)}}
+    settings = Settings.load(
+        environ={}, overrides={**SMALL, "artifact_root": str(root / "out"), "sources": sources, **more}
+    )
+    return Runner(settings, instance_at(root / "home"))
+
+
+@pytest.mark.parametrize(
+    ("log", "reason", "shuts"),
+    [
+        (None, "log.csv", False),
+        ("", "empty", False),
+        (HEADER, "no record", True),
+        (GOOD.replace("order_date", "remark"), "order_date", True),
+        (GOOD.replace("-15,", "-99,"), "invalid_date", True),
+    ],
+    ids=["missing file", "empty file", "header only", "required column missing", "all rows bad"],
+)
+def test_a_log_that_cannot_be_used_is_refused_and_nothing_published_changes(tmp_path: Path, log, reason, shuts):
+    good = runner_on(tmp_path, GOOD)
+    assert good.run(STAR).stopped is None
+    before = contents(tmp_path / "out")
+    bad = runner_on(tmp_path, log)
+    try:
+        stopped = bad.run(STAR).stopped
+    except SourceError as error:
+        said = str(error)
+    else:
+        assert stopped is not None, "a log that cannot be used went through"
+        said = stopped.reason
+    assert reason in said
+    after = contents(tmp_path / "out")
+    # What explains a refusal is published, and the copy of what was received; the tables are not touched.
+    evidence = ("contract_violations.csv", "row_counts.csv", "sales_log.parquet")
+    assert {k: v for k, v in after.items() if not k.endswith(evidence)} == {
+        k: v for k, v in before.items() if not k.endswith(evidence)
+    }
+    # A shut contract keeps everything behind it from running; an unread log leaves the old star usable.
+    if not shuts:
+        bad = runner_on(tmp_path, GOOD)
+    downstream = bad.run([Unit("customer_base", "2023-06-30")])
+    assert (downstream.stopped is not None) == shuts
+    assert not shuts or "gate closed: star/" in downstream.stopped.reason
+
+
+def test_a_division_without_positives_gets_a_baseline_and_is_not_ranked(tmp_path: Path):
+    runner = runner_on(tmp_path, GOOD, divisions=["training", "solidworks"])
+    outcome = runner.run(runner.plan())
+    assert outcome.stopped is None, outcome.stopped
+    model = runner.store.read(CATALOG["models/model"], "2024-06-30|training")
+    assert (model["status"], model["kind"]) == ("insufficient_data", "baseline")
+    metrics = runner.store.read(CATALOG["models/metrics"], "2024-06-30|training")
+    assert metrics["final"]["whitespace"]["auc"] is None
+    offered = runner.store.read(CATALOG["whitespace/whitespace"], "2024-06-30")
+    assert "training" not in set(offered["division"])
+    summary = runner.store.read(CATALOG["whitespace/capacity_summary"], "2024-06-30")
+    assert summary.filter(pl.col("division") == "training")["status"].to_list() == ["insufficient_data"]
+
+
+def test_a_log_of_one_customer_goes_through_with_its_status(tmp_path: Path):
+    lines = [line for line in GOOD.splitlines()[1:] if line.startswith("C001")]
+    runner = runner_on(tmp_path, HEADER + "\n".join(lines) + "\n")
+    outcome = runner.run(runner.plan())
+    assert outcome.stopped is None, outcome.stopped
+    assert runner.store.read(CATALOG["models/model"], "2024-06-30|solidworks")["status"] == "insufficient_data"
+
+
+def test_a_cutoff_after_the_data_ends_is_censored_not_negative(tmp_path: Path):
+    runner = runner_on(tmp_path, GOOD)  # the log ends in December 2023
+    outcome = runner.run(runner.plan())
+    assert outcome.stopped is None, outcome.stopped
+    labels = runner.store.read(CATALOG["labels/labels"], "2023-12-31|solidworks")
+    assert set(labels["censored_flag"]) == {1}
+    metrics = runner.store.read(CATALOG["validation/metrics"], "2023-12-31|solidworks")
+    assert metrics["status"] == "window_open"
+    assert metrics["final"]["all"]["auc"] is None
