@@ -20,8 +20,10 @@ from typing import Any, Literal, get_type_hints
 import dagster as dg
 
 from gosales_assets.catalog import CATALOG, OWNERS, PHASES, Artifact
+from gosales_assets.defs import formats
 from gosales_assets.defs.checks.contracts import judge_schema
 from gosales_assets.defs.partitions import Partitions, placeholders
+from gosales_assets.defs.storage import data_version, recorded_version
 from gosales_assets.defs.versions import source_hash
 from gosales_assets.engine.findings import Finding, Severity, blocking
 from gosales_assets.settings import Settings
@@ -228,6 +230,7 @@ def _publish(
             f"stage declares the checks {sorted(declared)} and judged {sorted(judged)}; the two must be the same"
         )
     chosen = [a for a in artifacts if asset_key(a) in context.selected_asset_keys]
+    _refuse_verdicts_on_other_bytes(context, artifacts, result, partition)
     # A finding against evidence itself must not keep it back: it is what explains the failure.
     first = [a for a in chosen if a.name in evidence]
     for artifact in first:
@@ -250,6 +253,25 @@ def _publish(
     for artifact in chosen:
         if artifact not in first:
             yield _output(context, artifact, result, partition)
+
+
+def _refuse_verdicts_on_other_bytes(
+    context: dg.AssetExecutionContext, artifacts: Sequence[Artifact], result: Result, partition: str | None
+) -> None:
+    """A check executed without its asset judges what the stage makes now; that counts only for equal stored bytes.
+
+    Otherwise a pass of today's code would open the gate of a file of yesterday's.
+    """
+    unpublished = {k.asset_key for k in context.selected_asset_check_keys} - set(context.selected_asset_keys)
+    for artifact in artifacts:
+        if asset_key(artifact) in unpublished:
+            now = data_version(formats.encode(artifact, result.outputs[artifact.name]))
+            if now != recorded_version(context.instance, asset_key(artifact), partition):
+                raise dg.Failure(
+                    description=f"{artifact.id} as stored is not what its code and inputs make now, so that this check "
+                    "cannot judge it alone; materialize the asset, which judges it first.",
+                    allow_retries=False,
+                )
 
 
 def _id(artifacts: Sequence[Artifact], name: str) -> str:

@@ -22,6 +22,7 @@ from typing import Any, get_args, get_origin
 import dagster as dg
 import polars as pl
 import yaml
+from dagster._core.definitions.data_version import DATA_VERSION_TAG
 from upath import UPath
 
 from gosales_assets.catalog import CATALOG, Artifact
@@ -132,6 +133,15 @@ def data_version(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def recorded_version(instance: dg.DagsterInstance, key: dg.AssetKey, partition: str | None) -> str | None:
+    """The data version of what was last materialized; None when nothing was."""
+    records = instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=key, asset_partitions=[partition] if partition else None), limit=1
+    ).records
+    made = records[0].asset_materialization if records else None
+    return (made.tags or {}).get(DATA_VERSION_TAG) if made else None
+
+
 class ArtifactIOManager(dg.ConfigurableIOManager):
     """Stores assets by their catalog row and opens no input behind a closed gate.
 
@@ -172,7 +182,7 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
                     "path": dg.MetadataValue.path(str(path)),
                     "run": dg.MetadataValue.dagster_run(context.run_id),
                 },
-                tags={"dagster/data_version": data_version(data)},
+                tags={DATA_VERSION_TAG: data_version(data)},
             )
         )
 
@@ -204,7 +214,7 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
             dg.AssetMaterialization(
                 dg.AssetKey(_SCORES_FALLBACK.key),
                 metadata={"path": dg.MetadataValue.path(str(path)), "reason": str(error)},
-                tags={"dagster/data_version": data_version(data)},
+                tags={DATA_VERSION_TAG: data_version(data)},
             )
         )
         return path
