@@ -6,7 +6,7 @@
 
 from polars.lazyframe.opt_flags import DEFAULT_QUERY_OPT_FLAGS
 
-# Polars takes an order as unobserved when all that is selected after a sort is a `when` with literal branches, and drops
-# the sort (and an order-keeping join): the rows of the result then come in any order. Seen in 1.44, 2.0 and 2.1;
+# Polars takes an order as unobserved when all that is selected after a sort is a `when` with literal branches, and
+# drops the sort (and an order-keeping join): the rows of the result then come in any order. Seen in 1.44, 2.0, 2.1;
 # `test_polars.py` says when this can go.
 DEFAULT_QUERY_OPT_FLAGS.check_order_observe = False
