@@ -1,0 +1,68 @@
+"""Clocks, peaks and fits that all areas share.
+
+Belongs here: how something is timed. Does not belong here: what is timed.
+"""
+
+from __future__ import annotations
+
+import math
+import resource
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+REPEATS = 3
+#: A measurement that takes longer than this is not repeated.
+LONG_SECONDS = 20.0
+
+
+def timed(work: Callable[[], T]) -> tuple[float, T]:
+    """Seconds a call took, and what it gave."""
+    start = time.perf_counter()
+    value = work()
+    return time.perf_counter() - start, value
+
+
+def in_turns(*works: Callable[[], Any], repeats: int = REPEATS) -> list[float]:
+    """Best seconds of each of several calls, made one after the other, ``repeats`` times over.
+
+    The best of several is the time the work needs; what exceeds it is what others did on the machine meanwhile. In
+    turns, because a machine that is busy for a while is then busy for all of them. A first round that takes long
+    stands alone: it is its own average.
+    """
+    best = [math.inf] * len(works)
+    for _ in range(repeats):
+        seconds = [timed(work)[0] for work in works]
+        best = [min(pair) for pair in zip(best, seconds, strict=True)]
+        if sum(seconds) > LONG_SECONDS:
+            break
+    return best
+
+
+def peak_mb() -> float:
+    """Most memory this process has held so far, in MiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (1024 if sys.platform != "darwin" else 1024**2), 1)
+
+
+def growth_exponent(sizes: Sequence[float], seconds: Sequence[float]) -> float | None:
+    """The b of seconds = a * size ** b, by least squares on logarithms; None with fewer than two sizes.
+
+    1 is linear; a quadratic step shows as a 2 long before it hurts.
+
+    Examples
+    --------
+    >>> growth_exponent([10, 100, 1000], [1, 10, 100])
+    1.0
+    >>> growth_exponent([10], [1]) is None
+    True
+    """
+    if len(set(sizes)) < 2:
+        return None
+    x, y = [math.log(s) for s in sizes], [math.log(s) for s in seconds]
+    mean_x, mean_y = sum(x) / len(x), sum(y) / len(y)
+    slope = sum((a - mean_x) * (b - mean_y) for a, b in zip(x, y, strict=True)) / sum((a - mean_x) ** 2 for a in x)
+    return round(slope, 3)

@@ -1,0 +1,154 @@
+"""Training against bare LightGBM fits of the same matrices.
+
+Every fit that a training makes is made once more right after it, bare: same rows, same parameters, same number of
+trees, nothing evaluated. What the platform adds is then the rest of the training, evaluation of held-out customers
+for early stopping included. Belongs here: counting and timing fits. Does not belong here: how features are made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from bench.timing import peak_mb, timed
+from bench.world import customers_path, facts_path, settings_of
+from gosales_assets.engine.features import build_features, customer_base, feature_list, feature_specs
+from gosales_assets.engine.labels.build import build_labels
+from gosales_assets.engine.modeling.folds import fold_customer_overlap
+from gosales_assets.engine.modeling.rows import History
+from gosales_assets.engine.modeling.train import train
+from gosales_assets.settings import Settings
+from gosales_assets.taxonomy import Target
+
+#: More customers than this are measured on one target: its fits alone take long enough to be told from noise.
+ALL_TARGETS_UP_TO = 2_000
+
+
+@dataclass
+class Fits:
+    """What the fits of a training cost."""
+
+    count: int = 0
+    trees: int = 0
+    seconds: float = 0.0
+    bare_seconds: float = 0.0
+
+
+def measure(customers: int, folder: Path) -> dict[str, Any]:
+    """Ratio over all targets measured, per target, and the peak memory."""
+    settings = settings_of(folder, "tidy")
+    cutoff = settings.timeline.last_cutoff
+    assert cutoff is not None
+    targets = settings.targets if customers <= ALL_TARGETS_UP_TO else _largest(settings)
+    by_target = {t.slug: one(settings, t, cutoff, folder) for t in targets}
+    fitted = [m for m in by_target.values() if m["fits"]]
+    total = {key: sum(m[key] for m in fitted) for key in ("seconds", "bare_seconds", "fit_seconds", "fits", "trees")}
+    return {
+        "ratio": round(total["seconds"] / total["bare_seconds"], 3),
+        **{key: round(value, 3) for key, value in total.items()},
+        "targets": by_target,
+        "peak_mb": peak_mb(),
+    }
+
+
+def _largest(settings: Settings) -> tuple[Target, ...]:
+    """One target that every world sells enough of to train on."""
+    return tuple(t for t in settings.targets if t.slug == "solidworks") or settings.targets[:1]
+
+
+def one(settings: Settings, target: Target, cutoff: date, folder: Path) -> dict[str, Any]:
+    """A training of one target, with its fits repeated bare."""
+    import lightgbm  # noqa: F401 - loading it is no part of a training
+    import shap  # noqa: F401
+    import sklearn.linear_model  # noqa: F401
+
+    history = make_history(settings, target, cutoff, folder)
+    common: dict[str, Any] = {
+        "calendar": settings.calendar,
+        "modeling": settings.modeling,
+        "population": settings.population,
+    }
+    overlap = fold_customer_overlap(history, cutoff=cutoff, **common)
+    specs = feature_specs(settings.features, settings.products.divisions)
+    with repeated_bare() as fits:
+        seconds, trained = timed(
+            lambda: train(
+                history,
+                target=target,
+                cutoff=cutoff,
+                feature_list=feature_list(specs),
+                overlap=overlap,
+                validation=settings.validation,
+                **common,
+            )
+        )
+    ours = seconds - fits.bare_seconds
+    return {
+        "ratio": round(ours / fits.bare_seconds, 3) if fits.count else None,
+        "seconds": round(ours, 4),
+        "bare_seconds": round(fits.bare_seconds, 4),
+        "fit_seconds": round(fits.seconds, 4),
+        "fits": fits.count,
+        "trees": fits.trees,
+        "rows": trained.model["training"]["n_rows"],
+        "status": trained.model["status"],
+    }
+
+
+def make_history(settings: Settings, target: Target, cutoff: date, folder: Path) -> dict[date, History]:
+    """Features and labels of the cutoffs a model at ``cutoff`` learns from."""
+    facts = pl.scan_parquet(facts_path(folder))
+    dim = pl.read_parquet(customers_path(folder))
+    shared: dict[str, Any] = {
+        "features": settings.features,
+        "population": settings.population,
+        "divisions": settings.products.divisions,
+    }
+    history = {}
+    for past in settings.calendar.history(cutoff):
+        base = customer_base(facts, dim, past, **shared)
+        built = build_features(base, facts, target, past, ownership=settings.ownership, **shared)
+        labels = build_labels(
+            facts,
+            dim,
+            target,
+            past,
+            window_months=settings.label_window_months(target),
+            labels=settings.labels,
+            ownership=settings.ownership,
+            population=settings.population,
+            as_of=settings.sources.sales_log.as_of,
+        )
+        history[past] = History(built.features, labels)
+    return history
+
+
+@contextmanager
+def repeated_bare() -> Iterator[Fits]:
+    """Make every LightGBM fit once more, bare, and count what both took."""
+    import lightgbm
+
+    fits, fit = Fits(), lightgbm.train
+
+    def fit_twice(params: dict[str, Any], train_set: Any, *args: Any, **kwargs: Any) -> Any:
+        matrix, labels = train_set.data, train_set.label  # a data set lets go of them when it is fitted
+        seconds, booster = timed(lambda: fit(params, train_set, *args, **kwargs))
+        trees = booster.current_iteration()
+        bare, _ = timed(lambda: fit(params, lightgbm.Dataset(matrix, labels, params=params), num_boost_round=trees))
+        fits.count += 1
+        fits.trees += trees
+        fits.seconds += seconds
+        fits.bare_seconds += bare
+        return booster
+
+    lightgbm.train = fit_twice
+    try:
+        yield fits
+    finally:
+        lightgbm.train = fit

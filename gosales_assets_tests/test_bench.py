@@ -1,0 +1,106 @@
+"""The bench measures what it says: it runs, its clocks add up, and its results say what was missed."""
+
+import json
+import math
+import time
+from pathlib import Path
+
+import pytest
+
+from bench.__main__ import main
+from bench.report import AREAS, TARGETS, assemble
+from bench.run import Clock
+from bench.timing import growth_exponent, in_turns
+
+RESULTS = Path(__file__).parent.parent / "bench" / "results.json"
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A bench of star and features at 200 customers."""
+    out = tmp_path_factory.mktemp("bench") / "results.json"
+    assert main(["--sizes", "200", "--areas", "star,features", "--out", str(out)]) == 0
+    return json.loads(out.read_text(encoding="utf-8"))
+
+
+def test_every_ratio_is_ours_over_the_plain_thing(small):
+    star, features = small["measured"]["star"]["200"], small["measured"]["features"]["200"]
+    for got in (star["wide"], star["tidy"], features):
+        assert got["plain_seconds"] > 0
+        # Rounded seconds of a plain thing that takes a millisecond know its ratio to a few percent only.
+        assert got["ratio"] == pytest.approx(got["seconds"] / got["plain_seconds"], rel=0.1)
+    assert features["targets"] == 6
+    assert 0 < features["rows"] <= 200
+    assert star["peak_mb"] > 50
+
+
+def test_verdicts_compare_with_the_targets(small):
+    verdicts = small["verdicts"]
+    assert {v["at"] for v in verdicts} == {"200 customers, wide", "200 customers, tidy", "200 customers"}
+    assert all(v["met"] == (v["value"] <= v["target"]) for v in verdicts)
+    assert {v["target"] for v in verdicts} == {TARGETS["star"], TARGETS["features"]}
+
+
+def test_committed_results_are_of_a_whole_bench():
+    results = json.loads(RESULTS.read_text(encoding="utf-8"))
+    assert set(results) == {"machine", "sizes", "targets", "verdicts", "growth_exponents", "measured"}
+    assert results["sizes"] == [1_000, 10_000, 50_000]
+    assert set(AREAS) <= set(results["measured"])
+    assert results["targets"] == TARGETS
+    for area in ("star", "features", "training"):
+        assert set(results["measured"][area]) == {"1000", "10000", "50000"}
+    run = results["measured"]["run"]
+    assert set(run) == {"demo", "10000"}
+    for got in run.values():
+        assert got["engine_seconds"] + got["outside_seconds"] == pytest.approx(got["seconds"], abs=0.02)
+        assert got["again"]["runs"] == 0
+    assert {"star_wide", "star_tidy", "features"} <= set(results["growth_exponents"])
+
+
+def test_an_unknown_area_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        main(["--areas", "star,speed"])
+    assert "'speed' is unknown" in capsys.readouterr().err
+
+
+def test_growth_exponent_of_a_quadratic_is_two():
+    sizes = [1_000, 10_000, 50_000]
+    assert growth_exponent(sizes, [3e-9 * s**2 for s in sizes]) == pytest.approx(2.0)
+    assert growth_exponent(sizes, [0.5] * 3) == pytest.approx(0.0)
+
+
+def test_in_turns_keeps_the_best_of_each():
+    waits = iter([0.3, 0.05, 0.2])
+    best = in_turns(lambda: time.sleep(next(waits)), lambda: None, repeats=3)
+    assert 0.05 <= best[0] < 0.2
+    assert best[1] < 0.05
+
+
+def test_clock_counts_inner_work_once():
+    clock = Clock()
+    outer = clock.around(lambda: clock.around(time.sleep, "decode")(0.02), "body", "star")
+    outer()
+    assert set(clock.seconds) == {"body"}
+    assert clock.stages["star"] == clock.seconds["body"] >= 0.02
+
+
+def test_clock_stops_when_the_work_fails():
+    clock = Clock()
+    with pytest.raises(ZeroDivisionError):
+        clock.around(lambda: 1 / 0, "body")()
+    clock.around(lambda: None, "judge")()
+    assert set(clock.seconds) == {"body", "judge"}
+
+
+def test_missing_a_target_is_said():
+    run = {
+        "outside_share": 0.5,
+        "outside_seconds_per_run": 0.1,
+        "outside_seconds_per_step": 0.1,
+        "runs": 89,
+        "again": {"runs": 1},
+    }
+    document = assemble({"run": {"demo": run}}, [], {})
+    missed = {v["what"] for v in document["verdicts"] if not v["met"]}
+    assert missed == {"share of gosales run outside the engine", "runs of a second run with nothing changed"}
+    assert not any(math.isnan(v["value"]) for v in document["verdicts"])
