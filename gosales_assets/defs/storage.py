@@ -269,7 +269,9 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
         event = instance.get_latest_materialization_event(dg.AssetKey(_SCORES.key))
         made = event.asset_materialization if event else None
         recorded = made.metadata.get("path") if made else None
-        return UPath(str(recorded.value)) if recorded is not None else self.store.path(_SCORES)
+        primary = self.store.path(_SCORES)
+        # By name: a root that was moved, or is seen from another working directory, still holds what was delivered.
+        return primary.parent / UPath(str(recorded.value)).name if recorded is not None else primary
 
 
 def _annotation(context: dg.InputContext) -> Any:
