@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 
+import numpy as np
 import polars as pl
 
 #: Rows hashed at a time: bounds the memory of the canonical form, and is part of it.
@@ -43,8 +44,9 @@ def content_sha256(frame: pl.DataFrame) -> str:
     return f"sha256:{digest.hexdigest()}"
 
 
-def _canonical(column: pl.Series) -> Iterator[bytes]:
-    yield column.is_null().to_numpy().tobytes()
+def _canonical(column: pl.Series) -> Iterator[bytes | memoryview]:
+    nulls = column.is_null().to_numpy().tobytes() if column.null_count() else b""
+    yield len(nulls).to_bytes(8, "little") + nulls
     if column.dtype == pl.String:
         filled = column.fill_null("")
         yield filled.str.len_bytes().to_numpy().astype("<u4").tobytes()
@@ -53,7 +55,7 @@ def _canonical(column: pl.Series) -> Iterator[bytes]:
     if not (column.dtype.is_numeric() or column.dtype in (pl.Boolean, pl.Date)):
         raise TypeError(f"column {column.name!r} is {column.dtype}; a checksum knows text, numbers, booleans and dates")
     numbers = column.to_physical().fill_null(False if column.dtype == pl.Boolean else 0).to_numpy()
-    yield numbers.astype(numbers.dtype.newbyteorder("<")).tobytes()
+    yield np.ascontiguousarray(numbers, dtype=numbers.dtype.newbyteorder("<")).data.cast("B")
 
 
 def checksums(tables: dict[str, pl.DataFrame]) -> dict[str, dict[str, int | str]]:

@@ -9,6 +9,7 @@ A line is a row of ``_row`` (number of its record), ``product_sku``, ``gp_cents`
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -105,19 +106,38 @@ def wide_lines(records: pl.DataFrame, headers: Headers) -> Lines:
         Where the products are.
     """
     noughts = pl.repeat(0, records.height, dtype=pl.UInt16, eager=True)
-    parts, breaches = [], []
+    sold: list[tuple[ProductColumns, pl.DataFrame]] = []
     for columns in headers.products:
         cells = records.select(ROW, *columns.headers)
         filled = pl.any_horizontal(_says_something(cells, h) for h in columns.headers)
         written = pl.any_horizontal(pl.col(h).is_not_null() & ~_blank(cells, h) for h in columns.headers)
         noughts = noughts + cells.select((written & ~filled).cast(pl.UInt16)).to_series()
-        if (sold := cells.filter(filled)).is_empty():
-            continue  # most products of a narrow log
-        part, broken = _product_lines(sold, columns)
-        parts.append(part)
-        breaches += broken
+        if not (said := cells.filter(filled)).is_empty():
+            sold.append((columns, said))
+    breaches: list[pl.DataFrame] = []
+    parts = [_product_lines(columns, cells, breaches) for columns, cells in _parsed(sold)]
     lines = pl.concat(parts) if parts else pl.DataFrame(schema=_LINE)
     return Lines(lines, noughts, breaches)
+
+
+#: Cells of a product with what they mean: text, value, and whether it is no amount, by header.
+_Cells = tuple[pl.Series, dict[str, tuple[pl.Series, pl.Series, pl.Series]]]
+
+
+def _parsed(sold: list[tuple[ProductColumns, pl.DataFrame]]) -> Iterator[tuple[ProductColumns, _Cells]]:
+    """Parse the cells of all products: the text of all of them at once, since a parser costs more than a column."""
+    texts = [cells[h] for columns, cells in sold for h in columns.headers if cells.schema[h] == pl.String]
+    values, bad = parse_amounts(pl.concat(texts)) if texts else parse_amounts(pl.Series([], dtype=pl.String))
+    start = 0
+    for columns, cells in sold:
+        meant = {}
+        for header in columns.headers:
+            if cells.schema[header] == pl.String:
+                meant[header] = (cells[header], values.slice(start, cells.height), bad.slice(start, cells.height))
+                start += cells.height
+            else:
+                meant[header] = (cells[header], *parse_amounts(cells[header]))
+        yield columns, (cells[ROW], meant)
 
 
 def _blank(cells: pl.DataFrame, header: str) -> pl.Expr:
@@ -132,33 +152,33 @@ def _says_something(cells: pl.DataFrame, header: str) -> pl.Expr:
     return pl.col(header).is_not_null()
 
 
-def _product_lines(cells: pl.DataFrame, columns: ProductColumns) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
+def _product_lines(columns: ProductColumns, cells: _Cells, breaches: list[pl.DataFrame]) -> pl.DataFrame:
     """Lines of one product; its headers are coalesced before anything is counted."""
-    breaches: list[pl.DataFrame] = []
     profit = _coalesce(cells, columns.gross_profit, "unparseable_amount", breaches)
     quantity = _coalesce(cells, columns.quantity, "unparseable_quantity", breaches)
-    lines = pl.DataFrame({ROW: cells[ROW], "profit": profit, "quantity": quantity}).select(
+    lines = pl.DataFrame({ROW: cells[0], "profit": profit, "quantity": quantity}).select(
         pl.col(ROW).cast(pl.UInt32),
         product_sku=pl.lit(columns.product.sku),
         gp_cents=cents("profit"),
         quantity=pl.col("quantity").round(QUANTITY_DECIMALS),
     )
     # A cell of blanks is no line; one that cannot be read is a breach.
-    return lines.filter(pl.any_horizontal(pl.col("gp_cents", "quantity").is_not_null())), breaches
+    return lines.filter(pl.any_horizontal(pl.col("gp_cents", "quantity").is_not_null()))
 
 
-def _coalesce(cells: pl.DataFrame, headers: tuple[str, ...], rule: str, breaches: list[pl.DataFrame]) -> pl.Series:
+def _coalesce(cells: _Cells, headers: tuple[str, ...], rule: str, breaches: list[pl.DataFrame]) -> pl.Series:
     """One value from several headers of the same thing: the first that is not zero.
 
     Two that are both not zero and differ by a cent or more contradict each other; the first counts, and the record is
     reported.
     """
-    value = pl.repeat(None, cells.height, dtype=pl.Float64, eager=True)
+    rows, meant = cells
+    value = pl.repeat(None, len(rows), dtype=pl.Float64, eager=True)
     for header in headers:
-        parsed, bad = parse_amounts(cells[header])
+        written, parsed, bad = meant[header]
+        read = pl.DataFrame({ROW: rows, "observed": written})
         if bad.any():
-            rows = cells.filter(bad).select(ROW, observed=pl.col(header))
-            breaches.append(breach(rows, header, rule, "observed", "read as unknown"))
+            breaches.append(breach(read.filter(bad), header, rule, "observed", "read as unknown"))
         if header == headers[0]:
             value = parsed
             continue
@@ -166,8 +186,8 @@ def _coalesce(cells: pl.DataFrame, headers: tuple[str, ...], rule: str, breaches
         first, second = cents("first"), cents("second")
         clash = both.select(((first != 0) & (second != 0) & (first != second)).fill_null(False)).to_series()
         if clash.any():
-            rows = cells.filter(clash).select(ROW, observed=pl.col(header))
-            breaches.append(breach(rows, header, "conflicting_alias", "observed", f"{headers[0]} says something else"))
+            details = f"{headers[0]} says something else"
+            breaches.append(breach(read.filter(clash), header, "conflicting_alias", "observed", details))
         value = both.select(
             pl.when((first != 0).fill_null(False)).then("first").otherwise(pl.coalesce("second", "first"))
         ).to_series()

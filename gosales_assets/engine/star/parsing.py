@@ -46,7 +46,7 @@ def identifier(column: str | pl.Expr) -> pl.Expr:
     """
     key = text(column)
     whole = key.str.strip_chars_end("0").str.strip_suffix(".")
-    return pl.when(key.str.contains(r"^\d+\.0+$")).then(whole).otherwise(key)
+    return pl.when(key.str.contains(r"^[0-9]+\.0+$")).then(whole).otherwise(key)
 
 
 def floats_as_text(frame: pl.LazyFrame) -> pl.LazyFrame:
@@ -63,7 +63,7 @@ def name_key(column: str | pl.Expr) -> pl.Expr:
 
 def name_prefix_id(column: str | pl.Expr) -> pl.Expr:
     """Number a name begins with (``497588 Bluepen``), Int64; ``3M Company`` has none."""
-    return text(column).str.extract(r"^(\d+)(?:\s|$)").cast(pl.Int64, strict=False)
+    return text(column).str.extract(r"^([0-9]+)(?:\s|$)").cast(pl.Int64, strict=False)
 
 
 def amount(column: str | pl.Expr) -> pl.Expr:
@@ -88,17 +88,17 @@ def amount(column: str | pl.Expr) -> pl.Expr:
     body = inner.str.replace(r"^[+-]\s*", "").str.replace(r"\s*-$", "").str.strip_chars()
     # "5--", "-5-" and "(-5)" say two things about the sign: no number.
     twice = (parenthesised & signed) | inner.str.contains(r"^[+-].*-$") | body.str.contains(r"^[+-]|-$")
-    compact = pl.when(body.str.contains(rf"^\d{{1,3}}({_GAP}\d{{3}})+([.,]\d*)?$")).then(
+    compact = pl.when(body.str.contains(rf"^[0-9]{{1,3}}({_GAP}[0-9]{{3}})+([.,][0-9]*)?$")).then(
         body.str.replace_all(_GAP, "").str.replace(",", ".", literal=True)
     )
-    plain = pl.when(body.str.contains(r"^(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?$")).then(body)
-    by_comma = pl.when(body.str.contains(r"^\d{1,3}(,\d{3})+(\.\d*)?$")).then(
+    plain = pl.when(body.str.contains(r"^([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,2})?$")).then(body)
+    by_comma = pl.when(body.str.contains(r"^[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?$")).then(
         body.str.replace_all(",", "", literal=True)
     )
-    by_point = pl.when(body.str.contains(r"^\d{1,3}(\.\d{3})+,\d*$|^\d{1,3}(\.\d{3}){2,}$")).then(
+    by_point = pl.when(body.str.contains(r"^[0-9]{1,3}(\.[0-9]{3})+,[0-9]*$|^[0-9]{1,3}(\.[0-9]{3}){2,}$")).then(
         body.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
     )
-    decimal_comma = pl.when(body.str.contains(r"^\d+,\d{1,2}$|^\d{4,},\d+$")).then(
+    decimal_comma = pl.when(body.str.contains(r"^[0-9]+,[0-9]{1,2}$|^[0-9]{4,},[0-9]+$")).then(
         body.str.replace(",", ".", literal=True)
     )
     value = pl.coalesce(plain, by_comma, by_point, decimal_comma, compact).cast(pl.Float64, strict=False)
@@ -171,8 +171,8 @@ _FORMATS_BEFORE = ("%Y-%m-%d", "%Y/%m/%d")
 _SLASHES = ("%m/%d/%Y", "%d/%m/%Y")
 _FORMATS_AFTER = ("%d.%m.%Y", "%Y%m%d", "%d-%b-%Y", "%d %b %Y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y", "%m-%d-%Y")
 
-_CLOCK = r"[T ]+\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?( ?[AaPp][Mm])?( ?(Z|UTC|[+-]\d{2}:?\d{2}))?$"
-_FOUR_DIGIT_YEAR = r"^\d{4}([-/])\d{1,2}[-/]\d{1,2}$|^\d{8}$|\d{4}$"
+_CLOCK = r"[T ]+[0-9]{1,2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?( ?[AaPp][Mm])?( ?(Z|UTC|[+-][0-9]{2}:?[0-9]{2}))?$"
+_FOUR_DIGIT_YEAR = r"^[0-9]{4}([-/])[0-9]{1,2}[-/][0-9]{1,2}$|^[0-9]{8}$|[0-9]{4}$"
 
 
 def date_formats(day_first: bool) -> tuple[str, ...]:
@@ -188,7 +188,7 @@ def date_formats(day_first: bool) -> tuple[str, ...]:
 
 def _date_token(column: str | pl.Expr) -> pl.Expr:
     """The day of a date text: the time of day is cut off, a two-digit year after slashes is of this century."""
-    token = text(column).str.replace(_CLOCK, "").str.replace(r"^(\d{1,2}/\d{1,2}/)(\d{2})$", "${1}20${2}")
+    token = text(column).str.replace(_CLOCK, "").str.replace(r"^([0-9]{1,2}/[0-9]{1,2}/)([0-9]{2})$", "${1}20${2}")
     return pl.when(token.str.contains(_FOUR_DIGIT_YEAR)).then(token)
 
 
@@ -228,7 +228,7 @@ def parse_dates(values: pl.Series, day_first: bool = False) -> tuple[pl.Series, 
     iso = pl.col("raw").cast(pl.String).str.to_date("%Y-%m-%d", strict=False)
     if values.dtype == pl.String:
         # The common case costs one pass; the guard keeps "24-01-15" from becoming the year 24.
-        frame = frame.with_columns(day=pl.when(pl.col("raw").str.contains(r"^\d{4}-")).then(iso))
+        frame = frame.with_columns(day=pl.when(pl.col("raw").str.contains(r"^[0-9]{4}-")).then(iso))
     else:
         frame = frame.with_columns(day=pl.lit(None, pl.Date))
     left = frame.with_row_index("row").filter(pl.col("day").is_null()).filter(text("raw").is_not_null())

@@ -22,7 +22,15 @@ from gosales_assets.engine.star.lines import (
     wide_lines,
     with_division,
 )
-from gosales_assets.engine.star.parsing import amount, cents, floats_as_text, identifier, parse_dates, text
+from gosales_assets.engine.star.parsing import (
+    cents,
+    floats_as_text,
+    from_cents,
+    identifier,
+    parse_amounts,
+    parse_dates,
+    text,
+)
 from gosales_assets.engine.star.records import ROW, repeated_ids, row_ids, with_identity
 from gosales_assets.taxonomy import Taxonomy, fold, match_key
 from gosales_assets.timeline import infer_as_of
@@ -35,6 +43,7 @@ ACCEPTED, QUARANTINED, DUPLICATE = "accepted", "quarantined", "exact_duplicate"
 
 #: Share of a column's cells that must be amounts for it to look like a product.
 _NUMERIC_SHARE = 0.95
+_LOOKS_LIKE_AMOUNT = r"^[ $€£(+-]*[0-9., ]*[0-9][0-9., ]*[ €)-]*$"
 
 
 @dataclass
@@ -52,9 +61,9 @@ class Log:
 def read_log(records: pl.LazyFrame, headers: Headers, spec: SalesLog, taxonomy: Taxonomy, etl: EtlSettings) -> Log:
     """Read records and lines, and find out what becomes of each record."""
     columns = list(dict.fromkeys([*headers.used, *([SOURCE_FILE] if SOURCE_FILE in records.collect_schema() else [])]))
-    raw = with_identity(records).select("_content", "_content_check", *columns).with_row_index(ROW).collect()
+    raw = with_identity(records).select("_content", *columns).with_row_index(ROW).collect()
     fields, breaches = _fields(raw, headers, spec)
-    raw = raw.drop("_content", "_content_check")
+    raw = raw.drop("_content")
     read: Lines = wide_lines(raw, headers) if spec.layout == "wide" else tidy_lines(raw, headers, spec)
     lines = (
         read.lines.lazy()
@@ -232,6 +241,8 @@ def _tidy_products(
 def is_excluded(lines: pl.DataFrame, spec: SalesLog) -> pl.Series:
     """Whether the settings leave the line's division out: the one it counts for, or the one a tidy line names."""
     names = [fold(d) for d in spec.exclude_divisions]
+    if not names:
+        return pl.repeat(False, lines.height, dtype=pl.Boolean, eager=True)
     own = match_key("product_division").is_in(names).fill_null(False)
     named = match_key("source_division").is_in(names).fill_null(False) if spec.layout == "tidy" else pl.lit(False)
     return lines.select(excluded=own | named).to_series()
@@ -269,37 +280,24 @@ def empty_log() -> Log:
 
 def unmapped_columns(records: pl.LazyFrame, headers: Headers) -> pl.DataFrame:
     """Columns nobody reads that hold amounts: ``column``, ``records`` with one that is not zero, ``total``."""
-    looks_like = r"^[\s$€£(+-]*[\d.,'\s]*\d[\d.,'\s]*[€)\s-]*$"
     schema = records.collect_schema()
     candidates = [c for c in headers.unread if schema[c] == pl.String or schema[c].is_numeric()]
-    result = {"column": pl.String, "records": pl.Int64, "total": pl.Float64}
-    if not candidates:
-        return pl.DataFrame(schema=result)
-    shares = (
-        records.select(
-            (
-                text(c).str.contains(looks_like).sum() >= pl.max_horizontal(1, text(c).count() * _NUMERIC_SHARE)
-                if schema[c] == pl.String
-                else pl.col(c).count() > 0
-            ).alias(c)
-            for c in candidates
-        )
-        .collect()
-        .row(0, named=True)
-    )
-    numeric = [c for c in candidates if shares[c]]
-    if not numeric:
-        return pl.DataFrame(schema=result)
-    totals = (
-        records.select(
-            pl.struct(records=(value != 0).sum().cast(pl.Int64), total=cents(value).sum().cast(pl.Float64) / 100).alias(
-                c
-            )
-            for c in numeric
-            for value in [amount(c) if schema[c] == pl.String else pl.col(c).cast(pl.Float64).fill_nan(None)]
-        )
-        .collect()
-        .row(0, named=True)
-    )
-    rows = [(c, t["records"], t["total"]) for c, t in sorted(totals.items()) if t["records"]]
-    return pl.DataFrame(rows, result, orient="row")
+    found = []
+    if candidates:
+        for column in records.select(sorted(candidates)).collect().get_columns():
+            values = _amounts_of(column.drop_nulls())
+            nonzero = int((values != 0).sum())
+            if nonzero:
+                total = values.to_frame("value").select(from_cents(cents("value").sum())).item()
+                found.append((column.name, nonzero, total))
+    return pl.DataFrame(found, {"column": pl.String, "records": pl.Int64, "total": pl.Float64}, orient="row")
+
+
+def _amounts_of(values: pl.Series) -> pl.Series:
+    """The amounts of a column that holds hardly anything else; none of one that holds text."""
+    if values.dtype == pl.String:
+        written = values.filter(values.to_frame("x").select(text("x").is_not_null()).to_series())
+        if written.str.contains(_LOOKS_LIKE_AMOUNT).sum() < _NUMERIC_SHARE * len(written):
+            return pl.Series([], dtype=pl.Float64)
+        values = written
+    return parse_amounts(values)[0].drop_nulls()

@@ -16,15 +16,14 @@ _HASH_DIGITS = 20
 
 
 def with_identity(records: pl.LazyFrame) -> pl.LazyFrame:
-    """Add two independent 64-bit hashes of a record's content, ``_content`` and ``_content_check``.
+    """Add ``_content``, a 64-bit hash of a record's content.
 
     The content is every column of the log by name, whatever their order; the name of the file is no part of it, so the
-    same record exported twice is one record. The hashes are Polars' own: equal on every machine, but renumbered by
+    same record exported twice is one record. The hash is Polars' own: equal on every machine, but renumbered by
     another Polars release.
     """
     columns = sorted(c for c in records.collect_schema().names() if c != SOURCE_FILE)
-    content = pl.struct(columns)
-    return records.with_columns(content.hash(1).alias("_content"), content.hash(2).alias("_content_check"))
+    return records.with_columns(_content=pl.struct(columns).hash(1))
 
 
 def row_ids(records: pl.DataFrame) -> pl.DataFrame:
@@ -33,7 +32,9 @@ def row_ids(records: pl.DataFrame) -> pl.DataFrame:
     Parameters
     ----------
     records
-        Columns of `with_identity`, in any order.
+        ``_row``, ``_content`` and the columns that are read, in any order. Records of one hash are taken for equal
+        only when what is read of them has one hash too, another one: two different records would have to collide in
+        both.
 
     Returns
     -------
@@ -41,11 +42,15 @@ def row_ids(records: pl.DataFrame) -> pl.DataFrame:
         Row by row: ``source_row_id``, the content hash and the occurrence (``…-1`` for the first of equal records, and
         for all records that are alone); ``is_duplicate``, every further one.
     """
-    key = ["_content", "_content_check"]
-    repeats = records.select(key).with_row_index(ROW).filter(pl.col("_content").is_duplicated()).sort(*key, ROW)
-    repeats = repeats.with_columns(
-        occurrence=pl.int_range(1, pl.len() + 1, dtype=pl.UInt32).over("_content"),
-        is_duplicate=~pl.struct(key).is_first_distinct(),
+    read = sorted(c for c in records.columns if c not in (ROW, "_content", SOURCE_FILE))
+    repeats = (
+        records.filter(pl.col("_content").is_duplicated())
+        .select(ROW, "_content", _check=pl.struct(read).hash(2) if read else pl.lit(0))
+        .sort("_content", "_check", ROW)
+        .with_columns(
+            occurrence=pl.int_range(1, pl.len() + 1, dtype=pl.UInt32).over("_content"),
+            is_duplicate=~pl.struct("_content", "_check").is_first_distinct(),
+        )
     )
     occurrence = pl.repeat(1, records.height, dtype=pl.UInt32, eager=True).scatter(repeats[ROW], repeats["occurrence"])
     duplicate = pl.repeat(False, records.height, dtype=pl.Boolean, eager=True)

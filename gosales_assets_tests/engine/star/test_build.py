@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from gosales_assets.engine.findings import blocking
 from gosales_assets.engine.star.build import Star
 from gosales_assets.engine.star.contracts import Judge, declared_checks
+from gosales_assets.engine.star.records import row_ids
 from gosales_assets.settings import EtlSettings
 from gosales_assets.taxonomy import Taxonomy
 from gosales_assets_tests.engine.star.worlds import (
@@ -103,6 +104,15 @@ def test_orders_of_one_day_are_kept_and_only_equal_records_are_duplicates() -> N
 def test_the_file_of_a_record_is_no_content() -> None:
     rows = [{**sale(), **pair("SWX_Core", "1", "1"), "_source_file": f} for f in ("a.csv", "b.csv")]
     assert counts(star(wide(*rows)))["exact_duplicate"][0] == 1
+
+
+def test_records_that_share_a_hash_are_told_apart_by_what_is_read() -> None:
+    records = pl.DataFrame({"_row": [0, 1, 2, 3], "_content": [7, 7, 7, 8], "a": ["x", "y", "x", "z"]})
+    records = records.with_columns(pl.col("_content").cast(pl.UInt64))
+    got = row_ids(records)
+    assert got["is_duplicate"].to_list() == [False, False, True, False]
+    assert got["source_row_id"].n_unique() == 4
+    assert sorted(got["source_row_id"])[:3] == [f"00000000000000000007-{n}" for n in (1, 2, 3)]
 
 
 # --- P6 ---------------------------------------------------------------------------------------------------------------
