@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from bench.timing import in_turns, peak_mb
+from bench.timing import compared, in_turns, peak_mb
 from bench.world import customers_path, facts_path, settings_of
 from gosales_assets.engine.features import build_features, customer_base
 from gosales_assets.settings import Settings
@@ -28,9 +28,7 @@ def measure(customers: int, folder: Path) -> dict[str, Any]:
     shape = build(facts, dim, settings, cutoff)  # the first round also loads libraries
     ours, plain = in_turns(lambda: build(facts, dim, settings, cutoff), lambda: group_by(facts, cutoff), repeats=5)
     return {
-        "ratio": round(ours / plain, 2),
-        "seconds": round(ours, 4),
-        "plain_seconds": round(plain, 4),
+        **compared(ours, plain),
         "targets": len(settings.targets),
         "rows": shape[0],
         "columns": shape[1],

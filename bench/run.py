@@ -12,15 +12,14 @@ import functools
 import importlib
 import os
 import pkgutil
-import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.timing import peak_mb
+from bench.timing import NO_TIME, Seconds, now, peak_mb, timed
 from bench.world import DEMO
 
 #: Loaded by the engine inside functions; loading them is no computation, so it is done before and counts as outside.
@@ -29,10 +28,10 @@ _HEAVY = ("lightgbm", "shap", "sklearn.linear_model", "sklearn.isotonic", "pande
 
 @dataclass
 class Clock:
-    """Seconds by kind of work; inner work counts for the outermost kind only."""
+    """Time by kind of work; inner work counts for the outermost kind only."""
 
-    seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
-    stages: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    kinds: dict[str, Seconds] = field(default_factory=lambda: defaultdict(Seconds))
+    stages: dict[str, Seconds] = field(default_factory=lambda: defaultdict(Seconds))
     busy: bool = False
 
     @contextmanager
@@ -40,30 +39,30 @@ class Clock:
         if self.busy:
             yield
             return
-        self.busy, start = True, time.perf_counter()
+        self.busy, start = True, now()
         try:
             yield
         finally:
-            spent = time.perf_counter() - start
+            spent = now().minus(start)
             self.busy = False
-            self.seconds[kind] += spent
+            self.kinds[kind] = self.kinds[kind].plus(spent)
             if stage:
-                self.stages[stage] += spent
+                self.stages[stage] = self.stages[stage].plus(spent)
 
     def around(self, function: Callable[..., Any], kind: str, stage: str | None = None) -> Callable[..., Any]:
         @functools.wraps(function)
-        def timed(*args: Any, **kwargs: Any) -> Any:
+        def clocked(*args: Any, **kwargs: Any) -> Any:
             with self.running(kind, stage):
                 return function(*args, **kwargs)
 
-        return timed
+        return clocked
 
 
 @dataclass
 class Counts:
     runs: int = 0
     steps: int = 0
-    launch_seconds: float = 0.0
+    launched: Seconds = NO_TIME
 
 
 def measure(customers: int | None, folder: Path) -> dict[str, Any]:
@@ -76,7 +75,7 @@ def measure(customers: int | None, folder: Path) -> dict[str, Any]:
     folder
         Where artifacts and the Dagster instance are written.
     """
-    start = time.perf_counter()
+    start = now()
     enter(customers, folder)
     for name in _HEAVY:
         importlib.import_module(name)
@@ -84,33 +83,41 @@ def measure(customers: int | None, folder: Path) -> dict[str, Any]:
     _time_engine(clock)
     _count_runs(counts)
     command("run", "--config", str(DEMO), "--top", "0")
-    wall = time.perf_counter() - start
-    engine = sum(clock.seconds.values())
-    outside = wall - engine
+    whole, engine = now().minus(start), NO_TIME
+    for spent in clock.kinds.values():
+        engine = engine.plus(spent)
+    outside = whole.minus(engine)
     return {
-        "seconds": round(wall, 2),
-        "engine_seconds": round(engine, 2),
-        "outside_seconds": round(outside, 2),
-        "outside_share": round(outside / wall, 4),
+        "seconds": round(whole.wall, 2),
+        "engine_seconds": round(engine.wall, 2),
+        "outside_seconds": round(outside.wall, 2),
+        "outside_share": round(outside.wall / whole.wall, 4),
+        "outside_cpu_share": round(outside.cpu / whole.cpu, 4),
         "runs": counts.runs,
         "steps": counts.steps,
-        "outside_seconds_per_run": round(outside / counts.runs, 3),
-        "outside_seconds_per_step": round(outside / counts.steps, 3),
-        "outside_of_runs_seconds": round(wall - counts.launch_seconds, 2),
-        "engine_by_kind": {k: round(v, 2) for k, v in sorted(clock.seconds.items())},
-        "body_by_stage": {k: round(v, 2) for k, v in sorted(clock.stages.items(), key=lambda kv: -kv[1])},
+        "outside_seconds_per_run": round(outside.wall / counts.runs, 3),
+        "outside_seconds_per_step": round(outside.wall / counts.steps, 3),
+        "outside_cpu_seconds_per_run": round(outside.cpu / counts.runs, 3),
+        "before_and_between_runs_seconds": round(whole.minus(counts.launched).wall, 2),
+        "engine_by_kind": _rounded(clock.kinds),
+        "body_by_stage": _rounded(clock.stages),
         "peak_mb": peak_mb(),
     }
 
 
+def _rounded(times: Mapping[str, Seconds]) -> dict[str, float]:
+    """Seconds on the clock, most first."""
+    return {name: round(spent.wall, 2) for name, spent in sorted(times.items(), key=lambda item: -item[1].wall)}
+
+
 def again(customers: int | None, folder: Path) -> dict[str, Any]:
     """The same command once more, with nothing changed."""
-    start = time.perf_counter()
+    start = now()
     enter(customers, folder)
     counts = Counts()
     _count_runs(counts)
     command("run", "--config", str(DEMO), "--top", "0")
-    return {"seconds": round(time.perf_counter() - start, 2), "runs": counts.runs, "peak_mb": peak_mb()}
+    return {"seconds": round(now().minus(start).wall, 2), "runs": counts.runs, "peak_mb": peak_mb()}
 
 
 def enter(customers: int | None, folder: Path) -> None:
@@ -139,9 +146,8 @@ def _count_runs(counts: Counts) -> None:
     launch = Runner._launch
 
     def counted(self: Any, *args: Any, **kwargs: Any) -> Any:
-        start = time.perf_counter()
-        result = launch(self, *args, **kwargs)
-        counts.launch_seconds += time.perf_counter() - start
+        took, result = timed(lambda: launch(self, *args, **kwargs))
+        counts.launched = counts.launched.plus(took)
         counts.runs += 1
         counts.steps += sum(event.is_step_start for event in result.all_events)
         return result

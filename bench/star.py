@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from bench.timing import in_turns, peak_mb
+from bench.timing import compared, in_turns, peak_mb
 from bench.world import LAYOUTS, Layout, settings_of
 from gosales_assets import sources
 from gosales_assets.catalog import CATALOG
@@ -33,7 +33,7 @@ def _measure(layout: Layout, folder: Path, out: Path) -> dict[str, Any]:
     built, plain = in_turns(
         lambda: write(build(settings), out), lambda: scan_and_write(log, out / "plain_copy.parquet")
     )
-    return {"ratio": round(built / plain, 2), "seconds": round(built, 4), "plain_seconds": round(plain, 4)}
+    return compared(built, plain)
 
 
 def build(settings: Settings) -> Star:

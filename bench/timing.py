@@ -10,7 +10,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
@@ -19,25 +19,62 @@ REPEATS = 3
 LONG_SECONDS = 20.0
 
 
-def timed(work: Callable[[], T]) -> tuple[float, T]:
-    """Seconds a call took, and what it gave."""
-    start = time.perf_counter()
+class Seconds(NamedTuple):
+    """What something took: on the clock, and of the processors.
+
+    The clock says what a user waits; the processors' time is the same on a machine that others use as well.
+    """
+
+    wall: float = 0.0
+    cpu: float = 0.0
+
+    def plus(self, other: Seconds) -> Seconds:
+        return Seconds(self.wall + other.wall, self.cpu + other.cpu)
+
+    def minus(self, other: Seconds) -> Seconds:
+        return Seconds(self.wall - other.wall, self.cpu - other.cpu)
+
+    def best(self, other: Seconds) -> Seconds:
+        return Seconds(min(self.wall, other.wall), min(self.cpu, other.cpu))
+
+
+NO_TIME = Seconds()
+
+
+def now() -> Seconds:
+    """This moment, on both clocks."""
+    return Seconds(time.perf_counter(), time.process_time())
+
+
+def timed(work: Callable[[], T]) -> tuple[Seconds, T]:
+    """What a call took, and what it gave."""
+    start = now()
     value = work()
-    return time.perf_counter() - start, value
+    return now().minus(start), value
 
 
-def in_turns(*works: Callable[[], Any], repeats: int = REPEATS) -> list[float]:
-    """Best seconds of each of several calls, made one after the other, ``repeats`` times over.
+def compared(ours: Seconds, plain: Seconds) -> dict[str, float]:
+    """The ratio of what we took to what the plain thing took, with both."""
+    return {
+        "ratio": round(ours.wall / plain.wall, 3),
+        "cpu_ratio": round(ours.cpu / plain.cpu, 3),
+        "seconds": round(ours.wall, 4),
+        "plain_seconds": round(plain.wall, 4),
+    }
+
+
+def in_turns(*works: Callable[[], Any], repeats: int = REPEATS) -> list[Seconds]:
+    """The best of each of several calls, made one after the other, ``repeats`` times over.
 
     The best of several is the time the work needs; what exceeds it is what others did on the machine meanwhile. In
     turns, because a machine that is busy for a while is then busy for all of them. A first round that takes long
     stands alone: it is its own average.
     """
-    best = [math.inf] * len(works)
+    best = [Seconds(math.inf, math.inf)] * len(works)
     for _ in range(repeats):
-        seconds = [timed(work)[0] for work in works]
-        best = [min(pair) for pair in zip(best, seconds, strict=True)]
-        if sum(seconds) > LONG_SECONDS:
+        took = [timed(work)[0] for work in works]
+        best = [known.best(new) for known, new in zip(best, took, strict=True)]
+        if sum(t.wall for t in took) > LONG_SECONDS:
             break
     return best
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import polars as pl
 
-from bench.timing import peak_mb, timed
+from bench.timing import NO_TIME, Seconds, compared, peak_mb, timed
 from bench.world import customers_path, facts_path, settings_of
 from gosales_assets.engine.features import build_features, customer_base, feature_list, feature_specs
 from gosales_assets.engine.labels.build import build_labels
@@ -36,8 +36,8 @@ class Fits:
 
     count: int = 0
     trees: int = 0
-    seconds: float = 0.0
-    bare_seconds: float = 0.0
+    within: Seconds = NO_TIME
+    bare: Seconds = NO_TIME
 
 
 def measure(customers: int, folder: Path) -> dict[str, Any]:
@@ -46,15 +46,15 @@ def measure(customers: int, folder: Path) -> dict[str, Any]:
     cutoff = settings.timeline.last_cutoff
     assert cutoff is not None
     targets = settings.targets if customers <= ALL_TARGETS_UP_TO else _largest(settings)
-    by_target = {t.slug: one(settings, t, cutoff, folder) for t in targets}
-    fitted = [m for m in by_target.values() if m["fits"]]
-    total = {key: sum(m[key] for m in fitted) for key in ("seconds", "bare_seconds", "fit_seconds", "fits", "trees")}
-    return {
-        "ratio": round(total["seconds"] / total["bare_seconds"], 3),
-        **{key: round(value, 3) for key, value in total.items()},
-        "targets": by_target,
-        "peak_mb": peak_mb(),
-    }
+    taken = [one(settings, t, cutoff, folder) for t in targets]
+    ours, bare = NO_TIME, NO_TIME
+    for mine, plain, about in taken:
+        if about["fits"]:
+            ours, bare = ours.plus(mine), bare.plus(plain)
+    if bare == NO_TIME:
+        raise ValueError(f"{customers} customers buy too little to train on; training is measured from 1000 on")
+    by_target = {t.slug: about for t, (_, _, about) in zip(targets, taken, strict=True)}
+    return compared(ours, bare) | {"targets": by_target, "peak_mb": peak_mb()}
 
 
 def _largest(settings: Settings) -> tuple[Target, ...]:
@@ -62,8 +62,8 @@ def _largest(settings: Settings) -> tuple[Target, ...]:
     return tuple(t for t in settings.targets if t.slug == "solidworks") or settings.targets[:1]
 
 
-def one(settings: Settings, target: Target, cutoff: date, folder: Path) -> dict[str, Any]:
-    """A training of one target, with its fits repeated bare."""
+def one(settings: Settings, target: Target, cutoff: date, folder: Path) -> tuple[Seconds, Seconds, dict[str, Any]]:
+    """A training of one target, with its fits repeated bare: what both took, and what was trained."""
     import lightgbm  # noqa: F401 - loading it is no part of a training
     import shap  # noqa: F401
     import sklearn.linear_model  # noqa: F401
@@ -77,7 +77,7 @@ def one(settings: Settings, target: Target, cutoff: date, folder: Path) -> dict[
     overlap = fold_customer_overlap(history, cutoff=cutoff, **common)
     specs = feature_specs(settings.features, settings.products.divisions)
     with repeated_bare() as fits:
-        seconds, trained = timed(
+        took, trained = timed(
             lambda: train(
                 history,
                 target=target,
@@ -88,17 +88,15 @@ def one(settings: Settings, target: Target, cutoff: date, folder: Path) -> dict[
                 **common,
             )
         )
-    ours = seconds - fits.bare_seconds
-    return {
-        "ratio": round(ours / fits.bare_seconds, 3) if fits.count else None,
-        "seconds": round(ours, 4),
-        "bare_seconds": round(fits.bare_seconds, 4),
-        "fit_seconds": round(fits.seconds, 4),
+    ours = took.minus(fits.bare)
+    about = {
         "fits": fits.count,
         "trees": fits.trees,
+        "within_fits_seconds": round(fits.within.wall, 4),
         "rows": trained.model["training"]["n_rows"],
         "status": trained.model["status"],
     }
+    return ours, fits.bare, (compared(ours, fits.bare) if fits.count else {}) | about
 
 
 def make_history(settings: Settings, target: Target, cutoff: date, folder: Path) -> dict[date, History]:
@@ -138,13 +136,13 @@ def repeated_bare() -> Iterator[Fits]:
 
     def fit_twice(params: dict[str, Any], train_set: Any, *args: Any, **kwargs: Any) -> Any:
         matrix, labels = train_set.data, train_set.label  # a data set lets go of them when it is fitted
-        seconds, booster = timed(lambda: fit(params, train_set, *args, **kwargs))
+        within, booster = timed(lambda: fit(params, train_set, *args, **kwargs))
         trees = booster.current_iteration()
         bare, _ = timed(lambda: fit(params, lightgbm.Dataset(matrix, labels, params=params), num_boost_round=trees))
         fits.count += 1
         fits.trees += trees
-        fits.seconds += seconds
-        fits.bare_seconds += bare
+        fits.within = fits.within.plus(within)
+        fits.bare = fits.bare.plus(bare)
         return booster
 
     lightgbm.train = fit_twice
