@@ -27,12 +27,13 @@ from dagster._core.definitions.data_version import (
     get_input_event_pointer_tag,
 )
 from dagster._core.definitions.partitions.context import partition_loading_context
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus, AssetCheckPartitionInfo
 
 from gosales_assets.catalog import Artifact
 from gosales_assets.definitions import build_definitions
 from gosales_assets.defs.assets.sources import RAW, observe, raw_key
 from gosales_assets.defs.automation import run_groups
-from gosales_assets.defs.guard import gates_of
+from gosales_assets.defs.guard import gates_of, is_current
 from gosales_assets.defs.partitions import cutoff_key
 from gosales_assets.defs.stage import Platform, asset_key
 from gosales_assets.defs.storage import ArtifactStore
@@ -40,6 +41,9 @@ from gosales_assets.settings import Settings
 
 #: What Dagster records for an input that was never materialized or observed.
 _NEVER = "INITIAL"
+
+_SUCCEEDED = AssetCheckExecutionRecordStatus.SUCCEEDED
+_FAILED = AssetCheckExecutionRecordStatus.FAILED
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -80,6 +84,7 @@ class Record:
     """What was recorded with the latest materialization of a partition."""
 
     storage_id: int
+    run_id: str
     tags: Mapping[str, str]
 
     @property
@@ -136,7 +141,16 @@ class Ledger:
 def _record(record: dg.EventLogRecord) -> Record:
     materialization = record.asset_materialization
     assert materialization is not None
-    return Record(record.storage_id, materialization.tags or {})
+    return Record(record.storage_id, record.run_id, materialization.tags or {})
+
+
+def _judged(info: AssetCheckPartitionInfo | None, record: Record) -> bool:
+    """Whether a check has said something about the file of a record."""
+    if info is None or info.latest_execution_status not in (_SUCCEEDED, _FAILED):
+        return False
+    if info.latest_execution_status == _FAILED:
+        return info.latest_planned_run_id == record.run_id
+    return is_current(info, record.run_id)
 
 
 class Runner:
@@ -221,6 +235,8 @@ class Runner:
 
     def stale(self, unit: Unit) -> dict[Artifact, str]:
         """The assets of a unit that are not what their code and inputs would make now, with the reason."""
+        if not self._raw:
+            self.observe()
         reasons = ((a, self._why_stale(a, unit.partition)) for a in self.groups[unit.group])
         return {artifact: reason for artifact, reason in reasons if reason}
 
@@ -230,7 +246,7 @@ class Runner:
         if record is None:
             return "never materialized"
         if (key, partition) in self._unjudged:
-            return "a blocking check has not judged it"
+            return "no blocking check has judged what is stored"
         if not self._path(artifact, partition).exists():
             return "its file is gone"
         node = self.graph.get(key)
@@ -288,21 +304,18 @@ class Runner:
             yield
 
     def _find_unjudged(self) -> set[tuple[dg.AssetKey, str | None]]:
-        """Materialized partitions some blocking check never judged: a process died in between."""
-        registry = gates_of(self.settings.digest()).blocking
-        missing: set[tuple[dg.AssetKey, str | None]] = set()
-        for key, checks in registry.items():
-            made = self.ledger.of(key)
-            if not made:
-                continue
-            infos = self.instance.event_log_storage.get_asset_check_partition_info(checks)
-            judged = {
-                (i.check_key, i.partition_key)
-                for i in infos
-                if i.latest_execution_status.value in ("SUCCEEDED", "FAILED")
-            }
-            missing |= {(key, p) for p in made for c in checks if (c, p) not in judged}
-        return missing
+        """Materialized partitions whose last verdict is not on what is stored.
+
+        A process died in between, somebody materialized without the checks, or a later run made something that failed
+        its contract and was not published: the gate is then shut although the stored file is as before.
+        """
+        storage = self.instance.event_log_storage
+        unjudged: set[tuple[dg.AssetKey, str | None]] = set()
+        for key, checks in gates_of(self.settings.digest()).blocking.items():
+            if made := self.ledger.of(key):
+                infos = {(i.check_key, i.partition_key): i for i in storage.get_asset_check_partition_info(checks)}
+                unjudged |= {(key, p) for p, r in made.items() for c in checks if not _judged(infos.get((c, p)), r)}
+        return unjudged
 
     # --- running
 

@@ -152,15 +152,22 @@ def _judge(
         return ClosedGate(check, partition, "FAILED", evaluation.description or "")
     if (gate := _expired(check, partition, evaluation)) is not None:
         return gate
-    # A check inside a stage's step is recorded before its materialization, so that it targets the one before: it counts
-    # as current when the run that judged is the run that made. One without a target (an unpartitioned check in a
-    # partitioned run) counts when it is newer.
+    if is_current(info, maker):
+        return None
+    return ClosedGate(check, partition, "STALE", "it judged an earlier materialization")
+
+
+def is_current(info: AssetCheckPartitionInfo, maker: str | None) -> bool:
+    """Whether a check's last execution is later than, or part of, the making of what is stored.
+
+    A check inside a stage's step is recorded before its materialization, so that it targets the one before: it counts
+    when the run that judged is the run that made. One without a target (an unpartitioned check in a partitioned run)
+    counts when it is newer.
+    """
     judged_by_maker = maker is not None and info.latest_planned_run_id == maker
     untargeted = info.latest_target_materialization_storage_id is None
     newer = info.latest_check_event_storage_id > (info.latest_materialization_storage_id or 0)
-    if judged_by_maker or info.is_current or (untargeted and newer):
-        return None
-    return ClosedGate(check, partition, "STALE", "it judged an earlier materialization")
+    return judged_by_maker or info.is_current or (untargeted and newer)
 
 
 def _expired(check: dg.AssetCheckKey, partition: str | None, evaluation: dg.AssetCheckEvaluation) -> ClosedGate | None:
