@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from gosales_assets.defs.stage import Platform, read, stage
+from gosales_assets.defs.stage import Platform, Result, read, stage
 
 CODE = ("engine/features", "engine/population.py")
 SECTIONS = ("taxonomy", "timeline", "features", "population", "ownership", "divisions")
@@ -29,12 +29,14 @@ def build(platform: Platform) -> list[Any]:
         "features/customer_base",
         ins={"fact_transactions": read("star/fact_transactions"), "dim_customer": read("star/dim_customer")},
         code=CODE,
+        checks={"customer_base": {"quality_history": "WARN"}},
         sections=SECTIONS,
     )
     def customer_base(
         context: dg.AssetExecutionContext, fact_transactions: pl.LazyFrame, dim_customer: pl.DataFrame
-    ) -> dict[str, Any]:
+    ) -> Result:
         from gosales_assets.engine.features.base import customer_base as base
+        from gosales_assets.engine.features.history import history_finding
 
         frame = base(
             fact_transactions,
@@ -44,7 +46,8 @@ def build(platform: Platform) -> list[Any]:
             population=settings.population,
             divisions=divisions,
         )
-        return {"customer_base": frame}
+        months = settings.timeline.min_history_months or max(settings.features.windows_months)
+        return Result({"customer_base": frame}, [history_finding(fact_transactions, platform.cutoff(context), months)])
 
     @stage(
         platform,
