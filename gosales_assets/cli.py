@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -79,7 +80,8 @@ def _settings(config: Path | None) -> Settings:
     try:
         return Settings.load(config)
     except SettingsError as error:
-        errors.print(f"[red]settings cannot be used[/red]\n{error}", highlight=False)
+        errors.print("[red]settings cannot be used[/red]")
+        errors.print(str(error), highlight=False, markup=False, soft_wrap=True)
         raise typer.Exit(UNUSABLE) from None
 
 
@@ -91,7 +93,8 @@ def _unusable() -> Iterator[None]:
     try:
         yield
     except (SourceError, ValueError) as error:
-        errors.print(f"[red]cannot run[/red]\n{error}", highlight=False, markup=True)
+        errors.print("[red]cannot run[/red]")
+        errors.print(str(error), highlight=False, markup=False, soft_wrap=True)
         raise typer.Exit(UNUSABLE) from None
 
 
@@ -111,6 +114,9 @@ def run(
         runner = Runner(settings, instance)
         units = runner.plan(division or (), cutoff or ())
         outcome = _run_with_progress(runner, units, force=force)
+    for held in outcome.left_out:
+        errors.print(f"[yellow]left out[/yellow] {held.unit} (run {held.run_id})", highlight=False)
+        errors.print(held.reason, highlight=False, markup=False, soft_wrap=True)
     if outcome.stopped is not None:
         stop = outcome.stopped
         errors.print(f"\n[red bold]stopped[/red bold] at {stop.unit} (run {stop.run_id})", highlight=False)
@@ -232,7 +238,7 @@ def status(config: Config = None) -> None:
             table.add_row(_GROUP_TITLES[group], *map(str, row))
         console.print(table)
         for gate in shut:
-            console.print(f"[red]shut[/red] {gate}", highlight=False)
+            console.print(f"[red]shut[/red] {escape(gate)}", highlight=False, soft_wrap=True)
         if shut:
             raise typer.Exit(CLOSED)
 
@@ -260,7 +266,7 @@ def init(
     ]
     console.print(f"{target} written. Next: gosales run --config {target}", highlight=False)
     for question in questions:
-        console.print(f"[yellow]question[/yellow] {question}", highlight=False)
+        console.print(f"[yellow]question[/yellow] {escape(question)}", highlight=False, soft_wrap=True)
 
 
 @app.command()

@@ -29,7 +29,7 @@ from dagster._core.definitions.data_version import (
 from dagster._core.definitions.partitions.context import partition_loading_context
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus, AssetCheckPartitionInfo
 
-from gosales_assets.catalog import Artifact
+from gosales_assets.catalog import CATALOG, Artifact
 from gosales_assets.definitions import build_definitions
 from gosales_assets.defs.assets.sources import RAW, observe, raw_key
 from gosales_assets.defs.automation import run_groups
@@ -44,6 +44,9 @@ _NEVER = "INITIAL"
 
 _SUCCEEDED = AssetCheckExecutionRecordStatus.SUCCEEDED
 _FAILED = AssetCheckExecutionRecordStatus.FAILED
+
+_ERROR = dg.AssetCheckSeverity.ERROR
+_LEAKAGE = CATALOG["leakage/leakage_report"]
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -76,6 +79,7 @@ class Outcome:
     launched: int = 0
     materialized: int = 0
     stopped: Stop | None = None
+    left_out: list[Stop] = field(default_factory=list)
     run_ids: list[str] = field(default_factory=list)
 
 
@@ -328,6 +332,9 @@ class Runner:
     ) -> Outcome:
         """Materialize what is stale in the units, in order, until one fails.
 
+        With ``release.on_closed_gate: exclude`` a shut leakage gate does not end the run: its division is left out of
+        what follows, and named in the outcome.
+
         Parameters
         ----------
         units
@@ -352,8 +359,11 @@ class Runner:
                 self._unjudged -= {(asset_key(a), unit.partition) for a in chosen}
                 launched += 1
                 if not result.success:
-                    outcome.stopped = Stop(unit, result.run_id, failure_of(result))
-                    return outcome
+                    stop = Stop(unit, result.run_id, failure_of(result))
+                    if not self._goes_on_without(result):
+                        outcome.stopped = stop
+                        return outcome
+                    outcome.left_out.append(stop)
                 if launched > len(self.groups[unit.group]):
                     raise RuntimeError(
                         f"{unit}: {', '.join(a.id for a in chosen)} stay stale after {launched} runs: {chosen}"
@@ -372,6 +382,14 @@ class Runner:
             raise_on_error=False,
         )
 
+    def _goes_on_without(self, result: dg.ExecuteInProcessResult) -> bool:
+        """Whether all that failed is the leakage gate of a division that the settings leave out of a release."""
+        if self.settings.release.on_closed_gate != "exclude":
+            return False
+        shut = [e for e in result.get_asset_check_evaluations() if not e.passed and e.severity == _ERROR]
+        failed = [e for e in result.all_events if e.is_step_failure]
+        return len(failed) == len(shut) and {e.asset_key for e in shut} == {asset_key(_LEAKAGE)}
+
     # --- status
 
     def closed_gates(self, unit: Unit) -> list[str]:
@@ -389,7 +407,7 @@ class Runner:
 def failure_of(result: dg.ExecuteInProcessResult) -> str:
     """Why a run failed: the first failing check or step, in one paragraph."""
     for evaluation in result.get_asset_check_evaluations():
-        if not evaluation.passed and evaluation.severity == dg.AssetCheckSeverity.ERROR:
+        if not evaluation.passed and evaluation.severity == _ERROR:
             key = evaluation.asset_check_key
             where = f" {evaluation.partition}" if evaluation.partition else ""
             name = f"{key.asset_key.to_user_string()}:{key.name}"

@@ -308,13 +308,45 @@ def test_a_contract_that_failed_on_what_was_not_published_is_judged_again(world:
     assert world.runner().closed_gates(star) == []
 
 
+def shut_the_gate(runner: Runner) -> bytes:
+    """Plant a leak in the audit of one model's own cutoff; returns the bytes as they were."""
+    path = runner.store.path(CATALOG["leakage/feature_date_audit"], MODEL.partition)
+    before = path.read_bytes()
+    table = runner.store.read(CATALOG["leakage/feature_date_audit"], MODEL.partition)
+    table.with_columns(status=pl.lit("LEAK")).write_csv(str(path))
+    return before
+
+
+def test_a_division_may_be_left_out_instead_and_the_run_goes_on(world: World) -> None:
+    runner = world.runner(release={"on_closed_gate": "exclude"})
+    path = runner.store.path(CATALOG["leakage/feature_date_audit"], MODEL.partition)
+    before = shut_the_gate(runner)
+    try:
+        runner.store.path(CATALOG["leakage/leakage_report"], MODEL.partition).unlink()
+        outcome = world.run(runner)
+        assert outcome.stopped is None
+        assert [stop.unit for stop in outcome.left_out] == [MODEL]
+        assert "gate_leakage 2024-06-30|training FAILED" in outcome.left_out[0].reason
+        offered = runner.store.read(CATALOG["whitespace/whitespace"], "2024-06-30")
+        assert set(offered["division"]) == {"solidworks"}
+        # The feed of the CRM falls back to the newest cutoff at which every division is released.
+        fed = runner.store.read(CATALOG["rollups/icp_scores"])
+        assert set(fed["cutoff_date"].cast(pl.String)) == {"2023-12-31"}
+        assert set(fed["division"]) == {"solidworks", "training"}
+    finally:
+        path.write_bytes(before)
+    repaired = world.runner()
+    assert launch(repaired, MODEL, dg.AssetSelection.assets(asset_key(CATALOG["leakage/leakage_report"]))).success
+    assert world.run().stopped is None
+    fed = repaired.store.read(CATALOG["rollups/icp_scores"])
+    assert set(fed["cutoff_date"].cast(pl.String)) == {"2024-06-30"}
+
+
 def test_a_run_stops_at_a_shut_gate_and_says_so_again_the_next_time(world: World) -> None:
     report, audit = CATALOG["leakage/leakage_report"], CATALOG["leakage/feature_date_audit"]
     runner = world.runner()
     path = runner.store.path(audit, MODEL.partition)
-    before = path.read_bytes()
-    table = runner.store.read(audit, MODEL.partition)
-    table.with_columns(status=pl.lit("LEAK")).write_csv(str(path))
+    before = shut_the_gate(runner)
     assert not launch(runner, MODEL, dg.AssetSelection.assets(asset_key(report))).success
     for _ in range(2):
         outcome = world.run()

@@ -19,17 +19,25 @@ def build(platform: Platform) -> list[Any]:
         "rollups/icp_scores",
         ins={
             "division_scores": read("scores/division_scores", p.everything, existing=True),
+            # What is fed to the CRM is a release: scores without an open leakage gate are not.
+            "leakage_report": read(
+                "leakage/leakage_report", p.everything, existing=True, on_closed=settings.release.on_closed_gate
+            ),
             "dim_customer": read("star/dim_customer"),
         },
         code=("engine/reports",),
-        sections=("divisions", "taxonomy", "timeline"),
+        sections=("divisions", "taxonomy", "timeline", "release"),
     )
     def icp_scores(
-        context: dg.AssetExecutionContext, division_scores: dict[str, pl.LazyFrame], dim_customer: pl.DataFrame
+        context: dg.AssetExecutionContext,
+        division_scores: dict[str, pl.LazyFrame],
+        leakage_report: dict[str, dict],
+        dim_customer: pl.DataFrame,
     ) -> dict[str, Any]:
         from gosales_assets.engine.reports.rollups import icp_scores as deliver
 
-        return {"icp_scores": deliver(division_scores, dim_customer, targets=settings.targets)}
+        released = {key: scores for key, scores in division_scores.items() if key in leakage_report}
+        return {"icp_scores": deliver(released, dim_customer, targets=settings.targets)}
 
     @stage(
         platform,
@@ -49,10 +57,12 @@ def build(platform: Platform) -> list[Any]:
         ins={
             "validation_metrics": read("validation/metrics", p.everything, existing=True),
             "model_metrics": read("models/metrics", p.everything, existing=True),
-            "leakage_reports": read("leakage/leakage_report", p.everything, existing=True),
+            "leakage_reports": read(
+                "leakage/leakage_report", p.everything, existing=True, on_closed=settings.release.on_closed_gate
+            ),
         },
         code=("engine/reports",),
-        sections=("divisions", "timeline"),
+        sections=("divisions", "timeline", "release"),
     )
     def metrics_summary(
         context: dg.AssetExecutionContext,
