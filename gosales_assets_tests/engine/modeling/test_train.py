@@ -135,7 +135,7 @@ def test_noise_is_reported_as_noise(cutoffs: list[date], seed: int) -> None:
     assert final["lift@10"] < 1.6
     # The calibrated probabilities are nearly flat, and stay so: no guard swaps them for a bolder model.
     assert training.train_scores["p_oof"].std() < 0.03
-    assert training.metrics["in_sample"]["all"]["auc"] > 0.8
+    assert training.metrics["in_sample"]["all"]["auc"] > 0.65
 
 
 def test_a_flat_model_is_called_degenerate() -> None:
