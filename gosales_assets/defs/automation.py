@@ -65,7 +65,10 @@ def run_groups() -> dict[str, list[Artifact]]:
 
 
 def jobs(platform: Platform) -> list[Any]:
-    """One job per run group, and one per phase and partition set."""
+    """One job per run group, and one per phase and partition set.
+
+    A job has one partition set, so that there is none of everything: a backfill from the UI, or `gosales run`, is that.
+    """
     made = run_groups()
     for phase in PHASES:
         by_set: dict[Any, list[Artifact]] = {}
