@@ -51,8 +51,8 @@ def test_the_reference_map() -> None:
         "CAMWorks", "CPE", "Hardware", "Maintenance", "PDM", "Post_Processing", "Scanning", "Services", "Simulation",
         "Solidworks", "Success Plan", "Training",
     )  # fmt: skip
-    # 37 gross-profit headers, two of which are second headers of a product.
-    assert sum(1 + len(p.aliases) for p in REFERENCE.products) == 37
+    # 38 gross-profit headers, three of which are second headers of a product.
+    assert (len(REFERENCE.products), sum(len(p.aliases) for p in REFERENCE.products)) == (35, 3)
     by_sku = REFERENCE.by_sku
     for sku in ("SWX_Core", "SWX_Pro_Prem", "Core_New_UAP", "Pro_Prem_New_UAP", "PDM"):
         assert by_sku[sku].quantity_header == f"{sku}_Qty"
@@ -61,6 +61,7 @@ def test_the_reference_map() -> None:
     assert by_sku["SW_Plastics"].division == "Simulation"
     assert by_sku["Post_Processing"].division == "Post_Processing"
     assert by_sku["AM_Software"].aliases == ("_3DP_Software",)
+    assert (by_sku["CAMWorks_Seats"].aliases, by_sku["CAMWorks_Seats"].qty_aliases) == (("CAMWorks",), ("CAMWorks_Qty",))
 
 
 def test_the_reference_targets() -> None:

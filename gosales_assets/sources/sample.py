@@ -67,7 +67,7 @@ TRUTH_PATHS = 32
 HEADER_CHANGE_MONTH = 2021 * 12 + 6
 HEADER_CHANGES = {"Success_Plan": "Success Plan GP", "AM_Software": "_3DP_Software"}
 #: Columns of real exports that no product map knows. They hold money on a few documents.
-UNMAPPED = ("CAMWorks", "CAMWorks_Qty", "DraftSight", "DraftSight_Qty", "Supplies")
+UNMAPPED = ("DraftSight", "DraftSight_Qty", "Supplies")
 WIDE_FIELDS = {
     "customer_id": "CustomerId",
     "order_date": "Rec Date",

@@ -85,9 +85,9 @@ def test_a_given_header_that_is_absent_is_not_looked_for_elsewhere() -> None:
 
 
 def test_only_columns_that_could_be_products_are_called_unread() -> None:
-    got = wide("CAMWorks", "CAMWorks_Qty", "Supplies", "GP", "GP Quota", "CGP 2", "PO_Number", "OpportunityId",
+    got = wide("DraftSight", "DraftSight_Qty", "Supplies", "GP", "GP Quota", "CGP 2", "PO_Number", "OpportunityId",
                "_3DigitZip", "Created_Date", "UsdCadConversionRate")  # fmt: skip
-    assert got.unread == ("CAMWorks", "CAMWorks_Qty", "Supplies")
+    assert got.unread == ("DraftSight", "DraftSight_Qty", "Supplies")
 
 
 def tidy(*headers: str, **spec: object) -> Headers:
