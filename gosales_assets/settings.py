@@ -13,6 +13,7 @@ import hashlib
 import json
 import math
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import date
@@ -46,7 +47,6 @@ Population = Literal["whitespace", "all"]
 #: a knob that silently does nothing is worse than none.
 NOT_IN_EFFECT: tuple[str, ...] = (
     "sources.sales_log.database",
-    "etl.currency",
     "etl.enable_industry_fuzzy",
     "etl.fuzzy_min_unmatched",
     "etl.fuzzy_max_unmatched",
@@ -111,9 +111,15 @@ class ColumnMapping(Section):
         None, description="Tidy layout: division of the line. Wide layout: selling division."
     )
     quantity: str | None = Field(None, description="Tidy layout: units, returns negative.")
-    revenue: str | None = Field(None, description="Revenue in account currency, information only.")
+    revenue: str | None = Field(None, description="Revenue in the currency of the record, information only.")
     gross_profit: str | None = Field(
-        None, description="Tidy layout: gross profit in account currency, returns negative."
+        None, description="Tidy layout: gross profit in the currency of the record, returns negative."
+    )
+    currency: str | None = Field(
+        None, description="Currency of the record's amounts, ISO code; without it they are in `etl.currency`."
+    )
+    currency_rate: str | None = Field(
+        None, description="Exchange rate of the record; `etl.currency_rate.quoted_as` says which way round."
     )
     rep: str | None = Field(None, description="Sales representative.")
     branch: str | None = Field(None, description="Branch or territory.")
@@ -223,10 +229,46 @@ class TimelineSettings(Section):
     )
 
 
+class CurrencyRateSettings(Section):
+    """How the log's exchange rates are meant, and which are believed."""
+
+    quoted_as: str = Field(
+        "CAD per USD",
+        description="What the rate is: 1.35 `CAD per USD` divides Canadian amounts. Currencies not named have no rate; "
+        "`foreign per account` and `account per foreign` hold for whatever currency a record names.",
+    )
+    min: float = Field(0.9, ge=1e-5, le=1e5, description="A lower rate is not believed and its record quarantined.")
+    max: float = Field(1.7, ge=1e-5, le=1e5, description="A higher rate is not believed and its record quarantined.")
+
+    @field_validator("quoted_as")
+    @classmethod
+    def _two_currencies(cls, value: str) -> str:
+        sides = value.upper().split()
+        if not re.fullmatch(r"[A-Z]{3} PER [A-Z]{3}|FOREIGN PER ACCOUNT|ACCOUNT PER FOREIGN", " ".join(sides)):
+            raise ValueError("write `CAD per USD`, `foreign per account` or `account per foreign`")
+        if sides[0] == sides[2]:
+            raise ValueError("name two different currencies")
+        return value
+
+    @model_validator(mode="after")
+    def _bounds(self) -> CurrencyRateSettings:
+        if self.min > self.max:
+            raise ValueError(f"min {self.min} is above max {self.max}; no rate would be believed")
+        return self
+
+
 class EtlSettings(Section):
     """Conditioning of the log and its contracts."""
 
-    currency: str = Field("USD", description="Account currency of every amount.")
+    currency: str = Field(
+        "USD", pattern=r"^[A-Z]{3}$", description="Account currency of every amount the platform writes, ISO code."
+    )
+    foreign_currency: Literal["convert", "quarantine", "as_is"] = Field(
+        "convert",
+        description="Records that name another currency: convert them by their own rate (quarantined without one), "
+        "quarantine them all, or take their amounts for account currency (as_is: the export has converted them).",
+    )
+    currency_rate: CurrencyRateSettings = Field(CurrencyRateSettings(), description="Exchange rates of the log.")
     min_date: date = Field(date(1990, 1, 1), description="Earlier order dates are quarantined.")
     allow_unknown_columns: bool = Field(
         True, description="False: a product-like header outside the taxonomy blocks instead of warning."

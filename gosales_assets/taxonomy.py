@@ -380,11 +380,10 @@ def _p(sku: str, division: str, family: str, sale_type: str, qty: str | None = N
     return Product(sku, division, family, sale_type, qty or f"{sku}_Qty", **more)
 
 
-# The 38 gross-profit headers: 35 products and three second headers. "Success Plan GP", "_3DP_Software" and "CAMWorks" are
-# other headers of a product, not products of their own. DraftSight and Supplies occur in wide logs too and are no second
-# header of anything here: nothing says that supplies are the consumables of the map, and were they read as such, a record
-# with both would contradict itself. They are reported with their total (contract_unmapped_columns) until somebody who
-# knows adds them.
+# The 38 gross-profit headers: 35 products and three second headers, "Success Plan GP", "_3DP_Software" and "CAMWorks",
+# which are no products of their own. DraftSight and Supplies occur in wide logs too and are a second header of nothing
+# here: nothing says that supplies are the consumables of the map, and were they read as such, a record with both would
+# contradict itself. They are reported with their total (contract_unmapped_columns) until somebody who knows adds them.
 _PRODUCTS: tuple[Product, ...] = (
     _p("SWX_Core", "Solidworks", "SWX", "License"),
     _p("SWX_Pro_Prem", "Solidworks", "SWX", "License"),

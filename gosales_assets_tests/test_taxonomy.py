@@ -61,7 +61,10 @@ def test_the_reference_map() -> None:
     assert by_sku["SW_Plastics"].division == "Simulation"
     assert by_sku["Post_Processing"].division == "Post_Processing"
     assert by_sku["AM_Software"].aliases == ("_3DP_Software",)
-    assert (by_sku["CAMWorks_Seats"].aliases, by_sku["CAMWorks_Seats"].qty_aliases) == (("CAMWorks",), ("CAMWorks_Qty",))
+    assert (by_sku["CAMWorks_Seats"].aliases, by_sku["CAMWorks_Seats"].qty_aliases) == (
+        ("CAMWorks",),
+        ("CAMWorks_Qty",),
+    )
 
 
 def test_the_reference_targets() -> None:

@@ -57,9 +57,9 @@ _REQUIRED = {
 }
 _FIELDS = {
     "wide": ("order_date", "customer_id", "customer_name", "product_division", "invoice_id", "invoice_date", "revenue",
-             "rep", "branch", "record_id"),
+             "rep", "branch", "currency", "currency_rate", "record_id"),
     "tidy": ("order_date", "customer_id", "product_division", "product_sku", "invoice_id", "gross_profit", "revenue",
-             "quantity", "customer_name", "invoice_date", "rep", "branch", "record_id"),
+             "quantity", "customer_name", "invoice_date", "rep", "branch", "currency", "currency_rate", "record_id"),
 }  # fmt: skip
 
 
@@ -118,6 +118,8 @@ class Proposal:
         Days by which 95 % of the invoices follow their order; None without invoice dates.
     gross_profit_share
         Assumed share of revenue, when the log has no gross profit.
+    currency
+        The currency most records name, ISO code; None where none does.
     unmapped
         Wide logs: columns with numbers that no product explains.
     side
@@ -145,6 +147,7 @@ class Proposal:
     history_months: int
     delay_days: int | None
     gross_profit_share: float | None
+    currency: str | None = None
     unmapped: tuple[str, ...] = ()
     side: Mapping[str, Path] = field(default_factory=dict)
     questions: Mapping[str, str] = field(default_factory=dict)
@@ -218,6 +221,7 @@ def propose(paths: Sequence[str | Path], taxonomy: Taxonomy | None = None) -> Pr
         history_months=history,
         delay_days=delay,
         gross_profit_share=share,
+        currency=_currency(records, columns, questions),
         unmapped=unmapped,
         side=_side_files(files),
         questions=questions,
@@ -407,6 +411,10 @@ def _plausible(name: str, column: Column) -> bool:
         return column.dates >= 0.5
     if name in ("quantity", "revenue", "gross_profit"):
         return column.numbers >= 0.5
+    if name == "currency":
+        return column.letters >= 0.9 and column.distinct <= 200
+    if name == "currency_rate":
+        return column.numbers >= 0.9
     if name == "record_id":
         return column.distinct >= 0.98 * column.filled
     if name == "product_division":
@@ -532,6 +540,31 @@ def plan(start: date, as_of: date, embargo_days: int) -> tuple[Calendar, int]:
 
 
 # --- money and divisions ---------------------------------------------------------------------------------------------
+
+
+def _currency(records: pl.LazyFrame, columns: Mapping[str, str], questions: dict[str, str]) -> str | None:
+    """The currency most records name; asks when there are several."""
+    if "currency" not in columns:
+        return None
+    code = pl.col(columns["currency"]).cast(pl.String).str.strip_chars().str.to_uppercase()
+    counts = (
+        records.select(code=code)
+        .filter(pl.col("code").str.contains("^[A-Z]{3}$"))
+        .group_by("code")
+        .len("records")
+        .sort("records", "code", descending=[True, False])
+        .collect()
+    )
+    if counts.is_empty():
+        return None
+    if counts.height > 1:
+        named = ", ".join(f"{n} records in {c}" for c, n in counts.head(5).iter_rows())
+        rate = f"by {columns['currency_rate']!r}" if "currency_rate" in columns else "by rates the log does not have"
+        questions["currency"] = (
+            f"{named}. Are amounts in these currencies? They are converted {rate} (etl.foreign_currency), "
+            "which etl.currency_rate.quoted_as must describe."
+        )
+    return str(counts["code"][0])
 
 
 def _gross_profit(columns: Mapping[str, str], layout: str, questions: dict[str, str]) -> float | None:
@@ -687,6 +720,8 @@ def render(proposal: Proposal, out_dir: str | Path = ".") -> str:
         ]
     for name, path in p.side.items():
         body += [f"  {name}:", f"    path: {_yaml(_relative(path, out))}"]
+    if p.currency is not None:
+        body += ["", "etl:", f"  currency: {p.currency}   # of every amount the platform writes"]
     body += ["", *_divisions(p), "", *_timeline(p), "", *_features(p)]
     return "\n".join(body) + "\n"
 

@@ -129,6 +129,22 @@ def test_without_gross_profit_a_share_is_assumed_and_asked(tmp_path):
     assert proposal.divisions == {"Paint": 480, "Tools": 480}
 
 
+def test_the_currency_most_records_name_is_the_accounts_and_others_are_asked_about(tmp_path):
+    days = [f"{2020 + i // 12}-{i % 12 + 1:02}-15" for i in range(48)]
+    rows = [f"C{i % 9},{d},Tools,{i + 1},{'USD' if i % 12 == 0 else 'CAD'},1.35" for i, d in enumerate(days)]
+    path = tmp_path / "log.csv"
+    path.write_text("customer_id,order_date,division,gross_profit,currency,exchange_rate\n" + "\n".join(rows) + "\n")
+    proposal = propose([path])
+    assert proposal.currency == "CAD"
+    text = render(proposal, tmp_path)
+    assert "currency" in _questions(text)
+    settings = _load(tmp_path, text)
+    assert settings.etl.currency == "CAD"
+    assert (settings.sources.sales_log.columns.currency, settings.sources.sales_log.columns.currency_rate) == (
+        "currency", "exchange_rate",
+    )  # fmt: skip
+
+
 def test_the_end_of_an_unfinished_month_is_not_taken_for_its_end(tmp_path):
     proposal = _propose(tmp_path, _typed())
     assert (proposal.as_of, proposal.calendar.last_cutoff) == (date(2023, 12, 20), date(2023, 11, 30))

@@ -57,7 +57,7 @@ def count_rows(
     left_out = accepted_lines.filter("excluded")
     inside = accepted_lines.filter(~pl.col("excluded"))
     zero = inside.filter((pl.col("gp_cents").fill_null(0) == 0) & (pl.col("quantity").fill_null(0) == 0))
-    unknown = log.breaches.filter(violation_type="unparseable_amount").height
+    unknown = log.breaches.filter(violation_type="unparseable_amount").height + log.currencies.unknown
     counts: list[tuple[str, str, int, int | None]] = [
         ("sales_log", "raw", raw, _total(log.lines)),
         ("sales_log", "unread", unread, 0),

@@ -37,6 +37,7 @@ from gosales_assets.engine.star.reading import (
 )
 from gosales_assets.engine.star.records import ROW
 from gosales_assets.engine.star.snapshot import drift, schema_snapshot
+from gosales_assets.engine.star.twins import twins
 from gosales_assets.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
@@ -132,6 +133,7 @@ def build_star(
         raw, raw if headers.blocked else 0, log, accepted_lines, facts, customers.dim, events, enrichment, assets
     )
     unreadable = "; ".join(f"column {m.column!r} is missing" for m in headers.missing if m.fatal)
+    changes, suspects = drift(previous_snapshot, snapshot), twins(customers.dim)
     later = log.breaches.filter(violation_type="date_after_max")[ROW].n_unique()
     findings = [
         *judge.columns(headers),
@@ -143,10 +145,15 @@ def build_star(
             unreadable=unreadable,
         ),
         judge.conservation(row_counts),
-        judge.drift(drift(previous_snapshot, snapshot), previous_snapshot is not None),
+        judge.drift(changes, previous_snapshot is not None),
+        judge.column_types(changes),
         judge.unmapped(unmapped),
         judge.as_of(spec.as_of is not None, log.as_of, later),
-        *judge.references(facts, customers.dim, events, taxonomy.targets),
+        judge.date_order(log.date_order, spec.day_first),
+        judge.currency(log.currencies),
+        judge.overlap(log.breaches),
+        judge.one_id(suspects, customers.dim),
+        *judge.references(facts, customers.dim, events, taxonomy),
     ]
     return Star(
         **curated,
@@ -155,7 +162,7 @@ def build_star(
             log.breaches,
             log.fields["source_row_id"],
             _about_columns(headers, unmapped, judge),
-            [_enrichment_conflicts(customers.conflicts), _asset_breaches(assets)],
+            [_enrichment_conflicts(customers.conflicts), _asset_breaches(assets), suspects],
             judge,
         ),
         schema_snapshot=snapshot,

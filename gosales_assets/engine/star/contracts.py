@@ -9,7 +9,7 @@ Every check is judged in every build, so that what passed is on record too.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,9 +19,11 @@ from gosales_assets.engine.findings import Finding, Severity
 from gosales_assets.engine.star.headers import Headers, Missing
 from gosales_assets.engine.star.parsing import cents
 from gosales_assets.engine.star.records import ROW
-from gosales_assets.taxonomy import Target
+from gosales_assets.taxonomy import Target, Taxonomy
 
 if TYPE_CHECKING:
+    from gosales_assets.engine.star.currency import Currencies
+    from gosales_assets.engine.star.parsing import DateOrder
     from gosales_assets.settings import EtlSettings
 
 Effect = Literal["quarantine", "keep", "duplicate"]
@@ -37,12 +39,19 @@ RECORD_RULES: dict[str, Effect] = {
     "conflicting_record_id": "quarantine",
     "superseded_record": "quarantine",
     "unknown_division": "quarantine",
+    "unreadable_record": "quarantine",
+    "foreign_currency": "quarantine",
+    "missing_currency_rate": "quarantine",
+    "implausible_currency_rate": "quarantine",
+    "missing_currency": "keep",
     "unparseable_amount": "keep",
     "unparseable_quantity": "keep",
     "unparseable_revenue": "keep",
     "invalid_invoice_date": "keep",
     "unknown_sku": "keep",
     "missing_sku": "keep",
+    "empty_line": "keep",
+    "probable_duplicate": "keep",
     "exact_duplicate": "duplicate",
 }
 
@@ -53,6 +62,8 @@ OTHER_RULES = (
     "enrichment_conflict",
     "asset_without_customer",
     "unparseable_asset_date",
+    "shared_customer_name",
+    "similar_customer_id",
 )
 
 #: Check that judges a missing column, by its kind; a `note` is recorded only.
@@ -65,15 +76,23 @@ _CHECKS: dict[str, dict[str, Severity]] = {
         "contract_product_columns": "ERROR",
         "contract_quarantine": "ERROR",
         "contract_conservation": "ERROR",
+        "contract_references": "ERROR",
         "contract_schema_drift": "ERROR",
+        "contract_column_types": "WARN",
         "contract_unmapped_columns": "WARN",
+        "contract_currency": "WARN",
         "contract_as_of": "WARN",
+        "contract_date_order": "WARN",
+        "contract_overlap": "WARN",
     },
-    "dim_customer": {"contract_references": "ERROR"},
+    "dim_customer": {"contract_references": "ERROR", "contract_one_id": "WARN"},
     "fact_events": {"contract_references": "ERROR"},
 }
 
 TRUNCATED = "_truncated"
+
+#: Headers of quantities, whose totals are no money.
+_QUANTITY_HEADER = r"(?i)[ _.-](qty|quantity|units)$"
 
 #: Sums of quantities in different orders differ by less than this.
 _SUM_TOLERANCE = 0.01
@@ -157,15 +176,20 @@ class Judge:
 
     def unmapped(self, unmapped: pl.DataFrame) -> Finding:
         """Judge the product-like columns nobody reads: ``column``, ``records``, ``total``."""
-        named = ", ".join(f"{c} ({total:,.2f} in {n} records)" for c, n, total in unmapped.head(5).iter_rows())
+        amounts = unmapped.filter(~pl.col("column").str.contains(_QUANTITY_HEADER))
+        named = ", ".join(f"{c} ({total:,.2f} in {n} records)" for c, n, total in amounts.head(5).iter_rows())
+        total = float(amounts["total"].sum())
         problem = (
             f"sales_log: {unmapped.height} column(s) look like products and are not in the taxonomy, so nobody reads "
-            f"them: {named}; add them to taxonomy.path as products or aliases"
+            f"{total:,.2f} of gross profit: {named}; add them to taxonomy.path as products or aliases"
             if unmapped.height
             else ""
         )
         return self.finding(
-            "fact_transactions", "contract_unmapped_columns", problem, {"columns": unmapped.head(_SHOWN).to_dicts()}
+            "fact_transactions",
+            "contract_unmapped_columns",
+            problem,
+            {"gross_profit_not_read": total, "columns": unmapped.head(_SHOWN).to_dicts()},
         )
 
     # --- records ------------------------------------------------------------------------------------------------------
@@ -227,6 +251,49 @@ class Judge:
             {"as_of": str(as_of) if as_of else None, "declared": declared, "later_records": later},
         )
 
+    def date_order(self, order: DateOrder, day_first: bool) -> Finding:
+        """Say so when dates that could be read both ways stand beside dates that can only be read the other way."""
+        read, other = ("day", "month") if day_first else ("month", "day")
+        problem = (
+            f"{order.ambiguous} date(s) such as {order.example!r} are read {read} first, and {order.contrary} such as "
+            f"{order.contrary_example!r} can only be {other} first; set sources.sales_log.day_first, or write one form"
+            if order.ambiguous and order.contrary
+            else ""
+        )
+        return self.finding("fact_transactions", "contract_date_order", problem, asdict(order))
+
+    def currency(self, found: Currencies) -> Finding:
+        """Say which amounts were converted, which could not be, and which currency was assumed."""
+        account = self.etl.currency
+        lost = found.foreign.filter(pl.col("converted") < pl.col("records"))
+        problems = [
+            f"{records - converted} of {records} record(s) in {code} cannot be stated in {account} and are quarantined"
+            for code, records, converted, *_ in lost.iter_rows()
+        ]
+        if found.blank:
+            problems.append(f"{found.blank} record(s) name no currency and are taken for {account}")
+        if problems:
+            problems.append("see contract_violations, etl.foreign_currency and etl.currency_rate")
+        if found.header is None:
+            how = f"the log has no column of currencies: every amount is taken for {account}"
+        elif self.etl.foreign_currency == "as_is":
+            how = f"every amount is taken for {account}, whatever {found.header!r} says (etl.foreign_currency: as_is)"
+        else:
+            how = f"amounts are in the currency {found.header!r} names, and stated in {account}"
+        return self.finding(
+            "fact_transactions",
+            "contract_currency",
+            "; ".join(problems),
+            {
+                "account_currency": account,
+                "assumption": how,
+                "quoted_as": self.etl.currency_rate.quoted_as,
+                "foreign": found.foreign.to_dicts(),
+                "blank": found.blank,
+                "lines_without_amount": found.unknown,
+            },
+        )
+
     # --- balances -----------------------------------------------------------------------------------------------------
 
     def conservation(self, row_counts: pl.DataFrame) -> Finding:
@@ -256,19 +323,26 @@ class Judge:
                 "raw_records": rows[log, "raw"],
                 "raw_gross_profit": money[log, "raw"] / 100,
                 "cells_of_unknown_gross_profit": unknown,
-                "note": f"{unknown} cell(s) cannot be read as an amount; their gross profit is in no total",
+                "note": f"{unknown} cell(s) cannot be read as an amount, or not be stated in account currency; their "
+                "gross profit is in no total",
+                "currency": self.etl.currency,
             },
         )
 
     def references(
-        self, facts: pl.DataFrame, dim: pl.DataFrame, events: pl.DataFrame, targets: Sequence[Target]
+        self, facts: pl.DataFrame, dim: pl.DataFrame, events: pl.DataFrame, taxonomy: Taxonomy
     ) -> list[Finding]:
-        """Judge that customers of facts are in the dimension, and that events add up to facts, target by target."""
+        """Judge that divisions of facts are in the taxonomy and their customers in the dimension, and that events add
+        up to facts, target by target."""
+        known = {d.strip() for d in taxonomy.divisions}
+        nowhere = sorted(set(facts["product_division"].unique()) - known)
+        homeless = f"fact_transactions: the taxonomy has no division {', '.join(map(repr, nowhere[:5]))}"
         orphans = facts.lazy().join(dim.lazy(), on="customer_id", how="anti").select("customer_id").unique().collect()
         shown = orphans.sort("customer_id")["customer_id"].head(_SHOWN).to_list()
         strangers = f"fact_transactions: {orphans.height} customer(s) are not in dim_customer, such as {shown[:1]}"
-        differences = _event_differences(facts, events, targets)
+        differences = _event_differences(facts, events, taxonomy.targets)
         return [
+            self.finding("fact_transactions", "contract_references", homeless if nowhere else "", {"unknown": nowhere}),
             self.finding("dim_customer", "contract_references", strangers if shown else "", {"customers": shown}),
             self.finding("fact_events", "contract_references", "; ".join(differences), {"documents": events.height}),
         ]
@@ -289,6 +363,67 @@ class Judge:
             problem,
             {"compared": known, **{k: v for k, v in changes.items() if v}},
         )
+
+    def column_types(self, changes: Mapping[str, list[str]]) -> Finding:
+        """Judge the columns that are read and hold another type than in the previous build.
+
+        Every type is read, so that nothing is lost here; but what made numbers of the ids has taken their zeros.
+        """
+        retyped = changes["retyped"]
+        problem = (
+            f"{'; '.join(retyped[:5])}{' …' if len(retyped) > 5 else ''}: another type than in the previous build; "
+            "an id that was stored as a number has lost its leading zeros: check that customers are still the same"
+            if retyped
+            else ""
+        )
+        return self.finding("fact_transactions", "contract_column_types", problem, {"retyped": retyped})
+
+    # --- what may be one ----------------------------------------------------------------------------------------------
+
+    def one_id(self, twins: pl.DataFrame, dim: pl.DataFrame) -> Finding:
+        """Say which customers may be one customer under several ids; they are never merged.
+
+        Parameters
+        ----------
+        twins
+            Violations of `gosales_assets.engine.star.twins`.
+        dim
+            dim_customer.
+        """
+        named, distinct = dim["customer_name"].count(), dim["customer_name_norm"].drop_nulls().n_unique()
+        shared = twins.filter(violation_type="shared_customer_name")
+        by_id = twins.filter(violation_type="similar_customer_id")
+        problems = []
+        if shared.height:
+            problems.append(f"{shared.height} customers have the name of another, such as {shared['row_key'][0]!r}")
+        if by_id.height:
+            problems.append(f"{by_id.height} ids differ from another in case or leading zeros only, such as "
+                            f"{by_id['row_key'][0]!r}")  # fmt: skip
+        if problems:
+            problems.append("none are merged: correct the ids at the source where they are one customer")
+        if distinct * 2 < named:
+            problems.append(
+                f"{named} customers have {distinct} names: is sources.sales_log.columns.customer_name right?"
+            )
+        columns = ["row_key", "violation_type", "observed_value", "details"]
+        return self.finding(
+            "dim_customer",
+            "contract_one_id",
+            "; ".join(problems),
+            {"customers": named, "names": distinct, "suspects": twins.select(columns).head(_SHOWN).to_dicts()},
+        )
+
+    def overlap(self, breaches: pl.DataFrame) -> Finding:
+        """Say which records of one file repeat another file's in everything that is read."""
+        found = breaches.filter(violation_type="probable_duplicate")[ROW].n_unique()
+        problem = (
+            f"{found} record(s) say what a record of an earlier file says, and differ only in columns nobody reads or "
+            "in spelling; all are counted: name the id of records in sources.sales_log.columns.record_id, or take the "
+            "overlap out of the export"
+            if found
+            else ""
+        )
+        return self.finding("fact_transactions", "contract_overlap", problem, {"records": found})
 
 
 def _event_differences(facts: pl.DataFrame, events: pl.DataFrame, targets: Sequence[Target]) -> list[str]:

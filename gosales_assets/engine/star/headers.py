@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 #: Column a reader adds to name the file of a record; no part of the record.
 SOURCE_FILE = "_source_file"
 
+#: Column a reader adds to keep the text of a line it cannot trust in any field; no field itself.
+UNREADABLE = "_unreadable"
+
 #: Fields of a record, in either layout.
 RECORD_FIELDS = (
     "customer_id",
@@ -29,6 +32,8 @@ RECORD_FIELDS = (
     "product_division",
     "rep",
     "branch",
+    "currency",
+    "currency_rate",
 )
 
 #: Fields of a line, which the wide layout spreads over product columns.
@@ -142,7 +147,7 @@ def map_headers(columns: Sequence[str], spec: SalesLog, taxonomy: Taxonomy) -> H
     taxonomy
         Products of the wide layout.
     """
-    own = [c for c in columns if c != SOURCE_FILE]
+    own = [c for c in columns if c not in (SOURCE_FILE, UNREADABLE)]
     given, missing = _given(own, spec)
     free = [c for c in own if c not in given.values()]
     products: tuple[ProductColumns, ...] = ()

@@ -219,6 +219,11 @@ def tidy_lines(records: pl.DataFrame, headers: Headers, spec: SalesLog) -> Lines
     derived = "gross_profit" not in fields
     revenue = values("revenue", "unparseable_amount" if derived else "unparseable_revenue")
     profit = revenue * (spec.gross_profit_share or 0.0) if derived else values("gross_profit", "unparseable_amount")
+    silent = profit.is_null() & quantity.is_null()
+    if silent.any():
+        header = fields["revenue" if derived else "gross_profit"]
+        details = "neither gross profit nor quantity can be read: no line"
+        breaches.append(breach(records.filter(silent), header, "empty_line", None, details))
     lines = records.select(
         pl.col(ROW).cast(pl.UInt32),
         product_sku=_field(fields, "product_sku"),

@@ -6,6 +6,7 @@ reported by the caller; nothing is guessed. Does not belong here: which column h
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import product
 
 import polars as pl
@@ -202,6 +203,54 @@ def calendar_date(column: str | pl.Expr, day_first: bool = False) -> pl.Expr:
     """
     token = _date_token(column)
     return pl.coalesce(token.str.to_date(f, strict=False) for f in date_formats(day_first))
+
+
+@dataclass(frozen=True)
+class DateOrder:
+    """What a column says about the order of days and months in its dates with slashes.
+
+    Attributes
+    ----------
+    ambiguous, example
+        Dates both of whose numbers could be a month, and differ.
+    contrary, contrary_example
+        Dates that can only be read the other way than ambiguous ones are.
+    """
+
+    ambiguous: int = 0
+    example: str | None = None
+    contrary: int = 0
+    contrary_example: str | None = None
+
+
+def date_order(values: pl.Series, day_first: bool = False) -> DateOrder:
+    """Look for dates that contradict the order in which ambiguous ones are read.
+
+    Parameters
+    ----------
+    values
+        Column of any type; only text can be ambiguous.
+    day_first
+        Whether 3/4/2024 is 3 April.
+    """
+    if values.dtype != pl.String:
+        return DateOrder()
+    slashed = pl.col("raw").str.extract_groups(r"^\s*([0-9]{1,2})/([0-9]{1,2})/[0-9]{2}").struct
+    sides = (
+        values.alias("raw")
+        .to_frame()
+        .filter(pl.col("raw").str.contains("/", literal=True))
+        .select("raw", a=slashed["1"].cast(pl.Int32), b=slashed["2"].cast(pl.Int32))
+    )
+    month, day = ("b", "a") if day_first else ("a", "b")
+    contrary = sides.filter((pl.col(month) > 12) & (pl.col(day) <= 12))["raw"]
+    ambiguous = sides.filter((pl.col("a") <= 12) & (pl.col("b") <= 12) & (pl.col("a") != pl.col("b")))["raw"]
+    return DateOrder(
+        len(ambiguous),
+        ambiguous.min(),  # type: ignore[arg-type]
+        len(contrary),
+        contrary.min(),  # type: ignore[arg-type]
+    )
 
 
 def parse_dates(values: pl.Series, day_first: bool = False) -> tuple[pl.Series, pl.Series]:

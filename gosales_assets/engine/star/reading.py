@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from gosales_assets.engine.star.contracts import RECORD_RULES
-from gosales_assets.engine.star.headers import SOURCE_FILE, Headers
+from gosales_assets.engine.star.currency import Currencies, to_account_currency
+from gosales_assets.engine.star.headers import SOURCE_FILE, UNREADABLE, Headers
 from gosales_assets.engine.star.lines import (
     Lines,
     breach,
@@ -22,8 +23,11 @@ from gosales_assets.engine.star.lines import (
     wide_lines,
     with_division,
 )
+from gosales_assets.engine.star.overlaps import repeated_across_files
 from gosales_assets.engine.star.parsing import (
+    DateOrder,
     cents,
+    date_order,
     floats_as_text,
     from_cents,
     identifier,
@@ -55,12 +59,15 @@ class Log:
     noughts: pl.Series
     breaches: pl.DataFrame
     as_of: date | None
+    currencies: Currencies = field(default_factory=Currencies)
+    date_order: DateOrder = field(default_factory=DateOrder)
     status: pl.Series = field(default_factory=lambda: pl.Series("status", [], dtype=pl.String))
 
 
 def read_log(records: pl.LazyFrame, headers: Headers, spec: SalesLog, taxonomy: Taxonomy, etl: EtlSettings) -> Log:
     """Read records and lines, and find out what becomes of each record."""
-    columns = list(dict.fromkeys([*headers.used, *([SOURCE_FILE] if SOURCE_FILE in records.collect_schema() else [])]))
+    added = [c for c in (SOURCE_FILE, UNREADABLE) if c in records.collect_schema()]
+    columns = list(dict.fromkeys([*headers.used, *added]))
     raw = with_identity(records).select("_content", *columns).with_row_index(ROW).collect()
     fields, breaches = _fields(raw, headers, spec)
     raw = raw.drop("_content")
@@ -74,6 +81,8 @@ def read_log(records: pl.LazyFrame, headers: Headers, spec: SalesLog, taxonomy: 
     if spec.layout == "tidy":
         lines, broken = _tidy_products(lines, raw, headers, spec, taxonomy)
         breaches += broken
+    lines, broken, currencies = to_account_currency(lines, raw, headers, etl)
+    breaches += [*broken, repeated_across_files(fields, lines, raw)]
     as_of = spec.as_of or infer_as_of(_dated(fields, etl))
     breaches += _date_bounds(fields, raw, headers, etl, as_of)
     if "record_id" in headers.fields:
@@ -81,6 +90,8 @@ def read_log(records: pl.LazyFrame, headers: Headers, spec: SalesLog, taxonomy: 
     alone = fields.filter("is_duplicate").select(ROW)
     every = pl.concat([*read.breaches, *breaches, no_breaches()])
     every = _unreadable(every, lines).join(alone, on=ROW, how="anti")
+    if UNREADABLE in raw.columns:
+        every = _untrusted(every, raw.join(alone, on=ROW, how="anti"))
     duplicates = breach(alone, "", "exact_duplicate", None, "the same record was read before; counted once")
     quarantining = [rule for rule, effect in RECORD_RULES.items() if effect == "quarantine"]
     bad = every.filter(pl.col("violation_type").is_in(quarantining) | pl.col("quarantines")).select(ROW).unique()
@@ -98,6 +109,8 @@ def read_log(records: pl.LazyFrame, headers: Headers, spec: SalesLog, taxonomy: 
         noughts=read.noughts,
         breaches=pl.concat([every.drop("quarantines"), duplicates]),
         as_of=as_of,
+        currencies=currencies,
+        date_order=date_order(raw[headers.fields["order_date"]], spec.day_first),
         status=status.sort(ROW).select(status=fate).collect().to_series(),
     )
 
@@ -209,6 +222,14 @@ def _unreadable(breaches: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
         .drop("speaks")
         .collect()
     )
+
+
+def _untrusted(breaches: pl.DataFrame, raw: pl.DataFrame) -> pl.DataFrame:
+    """Give the lines a reader could trust in no field one reason instead of one per empty field."""
+    lost = raw.filter(pl.col(UNREADABLE).is_not_null()).select(ROW, observed=UNREADABLE)
+    details = "the line does not fit the headers, so no field of it is trusted: quarantined"
+    reason = breach(lost, "", "unreadable_record", "observed", details).with_columns(quarantines=True)
+    return pl.concat([breaches.join(lost, on=ROW, how="anti"), reason])
 
 
 def _tidy_products(

@@ -79,14 +79,21 @@ def _arguments(check: Any) -> str:
 def drift(previous: Mapping[str, Any] | None, current: Mapping[str, Any]) -> dict[str, list[str]]:
     """What was added, removed and retyped since the previous snapshot, as ``table.column``.
 
-    Columns of the raw log that nobody read are listed under ``removed_unread``: their going changes nothing.
+    Columns of the raw log that nobody read are listed under ``removed_unread`` and ``retyped_unread``: they change
+    nothing.
 
     Parameters
     ----------
     previous, current
         Snapshots; without a previous one nothing has changed.
     """
-    changes: dict[str, list[str]] = {"added": [], "removed": [], "removed_unread": [], "retyped": []}
+    changes: dict[str, list[str]] = {
+        "added": [],
+        "removed": [],
+        "removed_unread": [],
+        "retyped": [],
+        "retyped_unread": [],
+    }
     if previous is None:
         return changes
     for table in sorted(set(previous["tables"]) | set(current["tables"])):
@@ -95,10 +102,11 @@ def drift(previous: Mapping[str, Any] | None, current: Mapping[str, Any]) -> dic
         for name in sorted(set(before) | set(after)):
             if name not in before:
                 changes["added"].append(f"{table}.{name}")
-            elif name not in after:
-                unread = table == "sales_log" and before[name].get("role") is None
+                continue
+            unread = table == "sales_log" and before[name].get("role") is None
+            if name not in after:
                 changes["removed_unread" if unread else "removed"].append(f"{table}.{name}")
             elif before[name]["dtype"] != after[name]["dtype"]:
                 change = f"{before[name]['dtype']} -> {after[name]['dtype']}"
-                changes["retyped"].append(f"{table}.{name}: {change}")
+                changes["retyped_unread" if unread else "retyped"].append(f"{table}.{name}: {change}")
     return changes

@@ -325,18 +325,28 @@ def test_an_unreadable_cell_is_unknown_and_its_record_kept_while_it_says_somethi
 
 def test_product_like_columns_outside_the_taxonomy_are_named_with_their_total() -> None:
     rows = [
-        {**sale("C1"), **pair("SWX_Core", "1", "1"), "Supplies": "12", "DraftSight": "$3.50", "Notes": "7", "Rep": "1"},
+        {
+            **sale("C1"),
+            **pair("SWX_Core", "1", "1"),
+            "Supplies": "12",
+            "DraftSight": "$3.50",
+            "DraftSight_Qty": "4",
+            "Notes": "7",
+            "Rep": "1",
+        },
         {**sale("C2"), **pair("SWX_Core", "1", "1"), "Supplies": "(2)", "PO_Number": "123", "Remark": "x"},
         {**sale("C3"), **pair("SWX_Core", "1", "1"), "Supplies": "0", "Nothing": "0", "SalesOrderId": "9"},
     ]
     built = star(wide(*rows))
     assert broken(built, "unmapped_column") == [
         ("unmapped_column", "DraftSight", "3.50"),
+        ("unmapped_column", "DraftSight_Qty", "4.00"),
         ("unmapped_column", "Supplies", "10.00"),
     ]
     found = finding(built, "contract_unmapped_columns")
     assert (found.passed, found.severity) == (False, "WARN")
     assert "Supplies (10.00 in 2 records)" in found.reason
+    assert "13.50 of gross profit" in found.reason  # 12 - 2 + 3.50; quantities are no money
     strict = star(wide(*rows), etl={"allow_unknown_columns": False})
     assert finding(strict, "contract_unmapped_columns").blocks
 
@@ -635,8 +645,8 @@ def test_the_reference_checks_see_a_stranger_and_a_lost_event() -> None:
     built = star(wide({**sale(), **pair("SWX_Core", "1", "1")}))
     judge = Judge(EtlSettings())
     facts, dim, events = built.fact_transactions, built.dim_customer, built.fact_events
-    assert [f.passed for f in judge.references(facts, dim, events, REFERENCE.targets)] == [True, True]
-    assert [f.passed for f in judge.references(facts, dim.clear(), events, REFERENCE.targets)] == [False, True]
-    assert [f.passed for f in judge.references(facts, dim, events.clear(), REFERENCE.targets)] == [True, False]
+    assert [f.passed for f in judge.references(facts, dim, events, REFERENCE)] == [True, True, True]
+    assert [f.passed for f in judge.references(facts, dim.clear(), events, REFERENCE)] == [True, False, True]
+    assert [f.passed for f in judge.references(facts, dim, events.clear(), REFERENCE)] == [True, True, False]
     wrong = events.with_columns(gp_solidworks=pl.col("gp_solidworks") + 1)
-    assert [f.passed for f in judge.references(facts, dim, wrong, REFERENCE.targets)] == [True, False]
+    assert [f.passed for f in judge.references(facts, dim, wrong, REFERENCE)] == [True, True, False]
