@@ -6,16 +6,18 @@ Does not belong here: what a column means.
 What counts as what:
 
 * an **empty** file (no header) is an error; a file with **a header and no line** is a log of 0 records;
-* a line with **fewer fields** than headers (a truncated last line) keeps what it has, the rest is null;
-* a line with **more fields** than headers cannot be trusted in any column: its record is kept with every column null
-  and its text in ``_unreadable``, so that it is quarantined and counted, never lost and never guessed; a trailing
-  separator is not such a field;
+* a line with **fewer fields** than headers keeps what it has, the rest is null: exporters leave out trailing blanks;
+* a **last line that breaks off** (no line end, fewer fields than headers while the lines before it have all of theirs)
+  and a line with **more fields** than headers cannot be trusted in any column, since the last of its fields may be half
+  of one: its record is kept with every column null and its text in ``_unreadable``, so that it is quarantined and
+  counted, never lost and never guessed; a trailing separator is not such a field;
 * quotes that never close make the rest of the file one field: that is an error.
 """
 
 from __future__ import annotations
 
 import codecs
+import csv
 import glob
 import hashlib
 import os
@@ -49,6 +51,8 @@ _MAGIC = (
 )
 _PARQUET = b"PAR1"
 _SEPARATORS = (",", ";", "\t", "|")
+#: Bytes at the end of a file that are looked at to tell whether its last line breaks off.
+_TAIL = 1 << 16
 
 
 class Tables(NamedTuple):
@@ -247,6 +251,15 @@ def _read_csv(path: Path, encoding: str, separator: str) -> pl.LazyFrame:
             f"{path} has the single header {raw[0]!r}; its fields seem to be separated by {others[0]!r}: "
             f"set sources.sales_log.separator"
         )
+    broken_off = _broken_off(source, len(headers), separator)
+    if broken_off:
+        source = _without_end(source, len(broken_off))
+        lost = pl.LazyFrame({UNREADABLE_COLUMN: [broken_off.decode()]})
+        return pl.concat([_whole_lines(source, headers, separator, path), lost], how="diagonal")
+    return _whole_lines(source, headers, separator, path)
+
+
+def _whole_lines(source: Path, headers: list[str], separator: str, path: Path) -> pl.LazyFrame:
     frame = _scan(source, separator, has_header=True, path=path)
     plain = frame.rename(dict(zip(frame.collect_schema().names(), headers, strict=True)))
     try:
@@ -256,6 +269,38 @@ def _read_csv(path: Path, encoding: str, separator: str) -> pl.LazyFrame:
             raise SourceError(_explained(path, error)) from error
         return _with_surplus(source, headers, separator, path)
     return plain
+
+
+def _broken_off(source: Path, fields: int, separator: str) -> bytes | None:
+    """The last line of a utf-8 file, when it breaks off; see the module docstring."""
+    with source.open("rb") as stream:
+        stream.seek(max(0, source.stat().st_size - _TAIL))
+        *before, last = stream.read().split(b"\n")
+    whole = [line for line in before[1:] if line.strip() and _fields(line, separator) is not None]
+    ends = _fields(last, separator)
+    if not before or not last.strip() or ends is None or ends >= fields:
+        return None
+    return None if any((_fields(line, separator) or 0) < fields for line in whole) else last
+
+
+def _fields(line: bytes, separator: str) -> int | None:
+    """Fields of a line; None when it may be the inside of a quoted one."""
+    if line.count(b'"') % 2:
+        return None
+    return len(next(csv.reader([line.decode(errors="replace").strip("\r")], delimiter=separator), []))
+
+
+def _without_end(path: Path, length: int) -> Path:
+    """A copy of a file without its last bytes."""
+
+    def write(target: BinaryIO) -> None:
+        left = path.stat().st_size - length
+        with path.open("rb") as source:
+            while left and (chunk := source.read(min(CHUNK, left))):
+                target.write(chunk)
+                left -= len(chunk)
+
+    return _copy(_key(path, "without end", str(length)), write)
 
 
 def _with_surplus(source: Path, headers: list[str], separator: str, path: Path) -> pl.LazyFrame:

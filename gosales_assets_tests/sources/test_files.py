@@ -92,8 +92,37 @@ def test_quotes_separators_and_line_breaks_inside_a_name_survive(tmp_path, end):
     assert tables.records.collect()["na,me"].to_list() == ['A "B", C' + end.decode() + "D", "x"]
 
 
-def test_a_truncated_line_keeps_what_it_has(tmp_path):
-    assert _rows(_write(tmp_path, b"a,b,c\n1,2,3\n4,5")) == [("1", "2", "3"), ("4", "5", None)]
+def test_a_short_line_keeps_what_it_has(tmp_path):
+    assert _rows(_write(tmp_path, b"a,b,c\n1,2,3\n4,5\n")) == [("1", "2", "3"), ("4", "5", None)]
+
+
+@pytest.mark.parametrize(
+    ("content", "rows"),
+    [
+        (b"a,b,c\n1,2,3\n4,5", [("1", "2", "3", None), (None, None, None, "4,5")]),
+        (b"a,b,c\n4", [(None, None, None, "4")]),
+        (b'a,b,c\r\n1,2,3\r\n"x,y",5', [("1", "2", "3", None), (None, None, None, '"x,y",5')]),
+        ("a,b,c\n1,2,ü\n4,ü".encode("cp1252"), [("1", "2", "ü", None), (None, None, None, "4,ü")]),
+        (b"a,b,c\n1,2,3,4\n4,5", [(None, None, None, "1,2,3,4"), (None, None, None, "4,5")]),
+    ],
+)
+def test_a_last_line_that_breaks_off_is_kept_but_not_trusted(tmp_path, content, rows):
+    tables = read_tables([_write(tmp_path, content)])
+    assert tables.records.drop("_source_file").collect().rows() == rows
+    assert tables.description[0]["unreadable"] == sum(r[-1] is not None for r in rows)
+
+
+@pytest.mark.parametrize(
+    ("content", "rows"),
+    [
+        (b"a,b,c\n1,2,3\n4,5,6", [("1", "2", "3"), ("4", "5", "6")]),  # no line end, and nothing missing
+        (b"a,b,c\n1,2\n4,5", [("1", "2", None), ("4", "5", None)]),  # this exporter leaves out trailing blanks
+        (b'a,b,c\n1,2,"x\ny"', [("1", "2", "x\ny")]),  # the last line is the end of a quoted field
+        (b"a,b,c", []),
+    ],
+)
+def test_a_last_line_without_a_line_end_is_not_always_broken_off(tmp_path, content, rows):
+    assert _rows(_write(tmp_path, content)) == rows
 
 
 def test_a_trailing_separator_is_no_field(tmp_path):
