@@ -119,7 +119,7 @@ def build_star(
     log = empty_log() if headers.blocked else read_log(records, headers, spec, taxonomy, etl)
     raw = records.select(pl.len()).collect().item()
     accepted_lines = log.lines.filter(log.status.gather(log.lines[ROW]) == ACCEPTED)
-    accepted = log.fields.select("customer_id", "customer_name", "order_date").filter(log.status == ACCEPTED)
+    accepted = _first_seen(log.fields.lazy().filter(log.status == ACCEPTED))
     facts = _facts(accepted_lines, log.fields, spec)
     customers = dim_customer(accepted, typed_assets, enrichment)
     events = fact_events(facts, taxonomy)
@@ -188,6 +188,11 @@ def _facts(lines: pl.DataFrame, fields: pl.DataFrame, spec: SalesLog) -> pl.Data
         )
         .pipe(_in_order)
     )
+
+
+def _first_seen(records: pl.LazyFrame) -> pl.DataFrame:
+    """Customers under each of their names, with the first day: all a dimension needs of many records."""
+    return records.group_by("customer_id", "customer_name").agg(pl.col("order_date").min()).collect()
 
 
 def _in_order(facts: pl.DataFrame) -> pl.DataFrame:

@@ -251,7 +251,7 @@ def with_division(lines: pl.DataFrame, taxonomy: Taxonomy, spec: SalesLog) -> pl
     taxonomy
         Products, routes and divisions.
     spec
-        ``exclude_divisions``: left out is a line that counts for one of them and, in the tidy layout, one that names it.
+        ``exclude_divisions``: left out is a line that counts for one of them or, in the tidy layout, names it.
 
     Returns
     -------

@@ -133,8 +133,12 @@ def parse_amounts(values: pl.Series) -> tuple[pl.Series, pl.Series]:
     number = pl.col("raw").cast(pl.Float64, strict=False)
     value = frame.select(pl.when(number.abs() < MAX_AMOUNT).then(number)).to_series()
     left = _written(values, value)
-    slow = left.select("row", value=amount("raw"))
     bad = pl.repeat(False, len(values), dtype=pl.Boolean, eager=True)
+    if left.is_empty():
+        return value, bad
+    # Few spellings are left, and many cells may share one.
+    spelled = left.select("raw").unique().with_columns(value=amount("raw"))
+    slow = left.join(spelled, on="raw", how="left", maintain_order="left")
     return value.scatter(slow["row"], slow["value"]), bad.scatter(slow["row"], slow["value"].is_null())
 
 
@@ -235,8 +239,11 @@ def parse_dates(values: pl.Series, day_first: bool = False) -> tuple[pl.Series, 
         # The common case costs one pass; the bounds keep "24-01-15" from becoming the year 24.
         day = values.str.to_date("%Y-%m-%d", strict=False)
         day = day.to_frame("day").select(pl.when(pl.col("day").is_between(*_FOUR_DIGIT_YEARS)).then("day")).to_series()
-    left = _written(values, day).select("row", token=_date_token("raw"))
+    left = _written(values, day)
+    bad = pl.repeat(False, len(values), dtype=pl.Boolean, eager=True)
+    if left.is_empty():
+        return day, bad
+    left = left.select("row", token=_date_token("raw"))
     days = left.lazy().select("token").drop_nulls().unique().with_columns(day=calendar_date("token", day_first))
     slow = left.join(days.collect(), on="token", how="left", maintain_order="left")
-    bad = pl.repeat(False, len(values), dtype=pl.Boolean, eager=True)
     return day.scatter(slow["row"], slow["day"]), bad.scatter(slow["row"], slow["day"].is_null())
