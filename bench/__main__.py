@@ -22,6 +22,7 @@ from bench.report import AREAS, assemble, machine, show
 
 RESULTS = Path(__file__).parent / "results.json"
 SIZES = (1_000, 10_000, 50_000)
+LINES = (1_000_000, 3_000_000, 10_000_000)
 #: Fixed, so that results of machines with more cores can be compared.
 THREADS = "2"
 DEMO_SIZE, LARGE_RUN = "demo", 10_000
@@ -30,6 +31,7 @@ DEMO_SIZE, LARGE_RUN = "demo", 10_000
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--sizes", default=",".join(map(str, SIZES)), help="customers, separated by commas")
+    parser.add_argument("--lines", default=",".join(map(str, LINES)), help="lines of star_scale, separated by commas")
     parser.add_argument("--areas", default=",".join(AREAS), help=f"of {', '.join(AREAS)}")
     parser.add_argument("--out", type=Path, default=RESULTS, help="file of the results")
     parser.add_argument("--child", nargs=4, metavar=("WHAT", "SIZE", "FOLDER", "OUT"), help=argparse.SUPPRESS)
@@ -37,12 +39,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.child:
         return _child(*options.child)
     sizes = _listed(parser, "--sizes", options.sizes, int)
+    lines = _listed(parser, "--lines", options.lines, int)
     areas = _listed(parser, "--areas", options.areas, str)
     if unknown := [a for a in areas if a not in AREAS]:
         parser.error(f"--areas: {unknown[0]!r} is unknown; choose from {', '.join(AREAS)}")
     start = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="gosales-bench-") as folder:
-        measured = measure(sizes, areas, Path(folder))
+        measured = measure(sizes, lines, areas, Path(folder))
     results = assemble(measured, sizes, machine(int(THREADS), time.perf_counter() - start))
     options.out.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     show(results)
@@ -57,15 +60,22 @@ def _listed(parser: argparse.ArgumentParser, option: str, text: str, kind: Calla
         parser.error(f"{option} {text!r}: {error}")
 
 
-def measure(sizes: Sequence[int], areas: Sequence[str], folder: Path) -> dict[str, dict[str, Any]]:
+def measure(
+    sizes: Sequence[int], lines: Sequence[int], areas: Sequence[str], folder: Path
+) -> dict[str, dict[str, Any]]:
     """Everything asked, by area and size; each in a process of its own."""
     measured: dict[str, dict[str, Any]] = {"world": {}, **{area: {} for area in areas}}
-    small = [area for area in areas if area != "run"]
+    small = [area for area in areas if area not in ("star_scale", "run")]
     for size in sizes if small else ():
         where = folder / str(size)
         measured["world"][str(size)] = _in_process("world", str(size), where)
         for area in small:
             measured[area][str(size)] = _in_process(area, str(size), where)
+        shutil.rmtree(where)
+    for size in lines if "star_scale" in areas else ():
+        where = folder / "lines" / str(size)
+        written = _in_process("lines", str(size), where)
+        measured["star_scale"][str(size)] = written | _in_process("star_scale", str(size), where)
         shutil.rmtree(where)
     if "run" in areas:
         for world in [DEMO_SIZE, *([str(LARGE_RUN)] if LARGE_RUN in sizes else [])]:
@@ -106,6 +116,8 @@ def _child(what: str, size: str, folder: str, out: str) -> int:
     work: dict[str, Callable[[Any, Path], dict[str, Any]]] = {
         "world": world.write,
         "star": star.measure,
+        "lines": world.write_lines,
+        "star_scale": star.measure_lines,
         "features": features.measure,
         "training": training.measure,
         "run": run.measure,

@@ -16,11 +16,13 @@ from rich.table import Table
 
 from bench.timing import growth_exponent
 
-AREAS = ("star", "features", "training", "run")
+AREAS = ("star", "star_scale", "features", "training", "run")
 
 #: Most each number may be.
 TARGETS = {
     "star": 4.0,
+    "star_scale": 4.0,
+    "star_scale_peak_mb": 8 * 1024,
     "features": 15.0,
     "training": 1.5,
     "outside_share_demo": 0.40,
@@ -71,6 +73,9 @@ def _verdicts(measured: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, 
         for size, got in measured.get(area, {}).items():
             for name, ratio in _ratios(got).items():
                 yield what, f"{size} customers{name}", ratio, TARGETS[area]
+    for size, got in measured.get("star_scale", {}).items():
+        yield _WHAT["star"], f"{size} lines, tidy", got["ratio"], TARGETS["star_scale"]
+        yield "peak MiB of the star build", f"{size} lines, tidy", got["peak_mb"], TARGETS["star_scale_peak_mb"]
     for size, got in measured.get("run", {}).items():
         at = "demo" if size == "demo" else f"{size} customers"
         yield "share of gosales run outside the engine", at, got["outside_share"], TARGETS[f"outside_share_{size}"]
@@ -86,13 +91,13 @@ def _ratios(got: Mapping[str, Any]) -> dict[str, float]:
     """Ratios of a measurement by what tells them apart."""
     if "ratio" in got:
         return {"": got["ratio"]}
-    return {f", {layout}": part["ratio"] for layout, part in got.items() if isinstance(part, Mapping)}
+    return {f", {log}": got[log]["ratio"] for log in _logs(got)}
 
 
 def _growth(measured: Mapping[str, Mapping[str, Any]], sizes: Sequence[int]) -> dict[str, float | None]:
-    """Exponents of seconds over customers: of ours, and of the plain thing beside it."""
+    """Exponents of seconds over customers or lines: of ours, and of the plain thing beside it."""
 
-    def exponent(area: str, *path: str) -> float | None:
+    def exponent(area: str, *path: str, sizes: Sequence[int] = sizes) -> float | None:
         found = []
         for size in sizes:
             value: Any = measured[area][str(size)]
@@ -103,9 +108,13 @@ def _growth(measured: Mapping[str, Mapping[str, Any]], sizes: Sequence[int]) -> 
 
     growth: dict[str, float | None] = {}
     if measured.get("star"):
-        for layout in ("wide", "tidy"):
-            growth[f"star_{layout}"] = exponent("star", layout, "seconds")
-            growth[f"star_{layout}_plain"] = exponent("star", layout, "plain_seconds")
+        for log in _logs(measured["star"][str(sizes[0])]):
+            growth[f"star_{log}"] = exponent("star", log, "seconds")
+            growth[f"star_{log}_plain"] = exponent("star", log, "plain_seconds")
+    if measured.get("star_scale"):
+        lines = list(map(int, measured["star_scale"]))
+        growth["star_scale"] = exponent("star_scale", "seconds", sizes=lines)
+        growth["star_scale_plain"] = exponent("star_scale", "plain_seconds", sizes=lines)
     if measured.get("features"):
         growth["features"] = exponent("features", "seconds")
         growth["features_plain"] = exponent("features", "plain_seconds")
@@ -116,6 +125,11 @@ def _growth(measured: Mapping[str, Mapping[str, Any]], sizes: Sequence[int]) -> 
         for slug in sorted(shared):
             growth[f"training_{slug}"] = exponent("training", "targets", slug, "seconds")
     return growth
+
+
+def _logs(got: Mapping[str, Any]) -> list[str]:
+    """The logs a star was measured on."""
+    return [name for name, part in got.items() if isinstance(part, Mapping)]
 
 
 def show(results: Mapping[str, Any]) -> None:
@@ -130,14 +144,14 @@ def show(results: Mapping[str, Any]) -> None:
         verdicts.add_row(v["what"], v["at"], f"{v['value']:g}", f"<= {v['target']:g}", mark)
     console.print(verdicts)
     if results["growth_exponents"]:
-        growth = _table("Growth over customers: seconds ~ customers ^ exponent")
+        growth = _table("Growth: seconds ~ size ^ exponent")
         growth.add_column("what")
         growth.add_column("exponent", justify="right")
         for what, value in results["growth_exponents"].items():
             growth.add_row(what, "-" if value is None else f"{value:.2f}")
         console.print(growth)
     spent = _table("Seconds and peak memory")
-    for heading in ("area", "customers", "seconds", "plain", "peak MiB"):
+    for heading in ("area", "size", "seconds", "plain", "peak MiB"):
         spent.add_column(heading, justify="left" if heading == "area" else "right")
     for area, by_size in results["measured"].items():
         for size, got in by_size.items():
@@ -148,9 +162,9 @@ def show(results: Mapping[str, Any]) -> None:
 
 def _spent(area: str, got: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     if area == "star":
-        for layout in ("wide", "tidy"):
-            yield f"star {layout}", f"{got[layout]['seconds']:.3f}", f"{got[layout]['plain_seconds']:.3f}"
-    elif area in ("features", "training"):
+        for log in _logs(got):
+            yield f"star {log}", f"{got[log]['seconds']:.3f}", f"{got[log]['plain_seconds']:.3f}"
+    elif area in ("star_scale", "features", "training"):
         yield area, f"{got['seconds']:.3f}", f"{got['plain_seconds']:.3f}"
     elif area == "run":
         yield f"gosales run, {got['runs']} runs, {got['steps']} steps", f"{got['seconds']:.1f}", ""

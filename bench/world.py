@@ -1,4 +1,4 @@
-"""The logs that are measured: the synthetic world, written to files in both layouts.
+"""The logs that are measured: the synthetic world, written to files in both layouts and as many lines as asked.
 
 Belongs here: writing the inputs, and the settings that read them. Does not belong here: measuring.
 """
@@ -8,29 +8,35 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
+import polars as pl
+
 from gosales_assets.settings import SampleWorld, Settings
 
-Layout = Literal["wide", "tidy"]
-LAYOUTS: tuple[Layout, ...] = ("wide", "tidy")
+#: The logs of a world: name -> layout, and file. Wide logs come as CSV; a tidy one as either.
+LOGS: dict[str, tuple[Literal["wide", "tidy"], str]] = {
+    "wide": ("wide", "wide.csv"),
+    "tidy": ("tidy", "tidy.csv"),
+    "tidy_parquet": ("tidy", "tidy.parquet"),
+}
 
 ROOT = Path(__file__).resolve().parent.parent
 DEMO = ROOT / "gosales.yaml"
 SEED = 7
 
 
-def settings_of(folder: Path, layout: Layout) -> Settings:
+def settings_of(folder: Path, log: str) -> Settings:
     """The demonstration's settings, reading a written world instead of making one.
 
     Parameters
     ----------
     folder
-        Where `write` put the world.
-    layout
-        Which of its two logs.
+        Where `write` or `write_lines` put the world.
+    log
+        Which of its logs.
     """
-    side = {name: {"path": str(folder / layout / f"{name}.csv")} for name in ("industry_enrichment", "customer_assets")}
+    side = {name: {"path": str(folder / f"{name}.csv")} for name in ("industry_enrichment", "customer_assets")}
     end = SampleWorld().end.isoformat()
-    source = {"kind": "files", "layout": layout, "path": [str(log_path(folder, layout))], "as_of": end}
+    source = {"kind": "files", "layout": LOGS[log][0], "path": [str(log_path(folder, log))], "as_of": end}
     return Settings.load(DEMO, environ={}, overrides={"sources": {"sales_log": source, **side}})
 
 
@@ -43,22 +49,54 @@ def write(customers: int, folder: Path) -> dict[str, Any]:
         Bytes of the logs and rows of the facts.
     """
     from bench.star import build
-    from gosales_assets.sources.sample import write_world
 
-    made: dict[str, Any] = {"customers": customers}
-    for layout in LAYOUTS:
-        settings = settings_of(folder, layout)
-        spec = SampleWorld(customers=customers, seed=SEED, layout=layout)
-        write_world(spec, settings.products, folder / layout, layout)
-        made[f"{layout}_log_bytes"] = log_path(folder, layout).stat().st_size
+    _write_world(customers, folder, "wide").rename(log_path(folder, "wide"))
+    _write_world(customers, folder, "tidy").rename(log_path(folder, "tidy_parquet"))
+    pl.scan_parquet(log_path(folder, "tidy_parquet")).sink_csv(log_path(folder, "tidy"))
     star = build(settings_of(folder, "tidy"))
     star.fact_transactions.write_parquet(facts_path(folder))
     star.dim_customer.write_parquet(customers_path(folder))
-    return made | {"lines": star.fact_transactions.height}
+    sizes = {f"{log}_log_bytes": log_path(folder, log).stat().st_size for log in LOGS}
+    return {"customers": customers, **sizes, "lines": star.fact_transactions.height}
 
 
-def log_path(folder: Path, layout: Layout) -> Path:
-    return folder / layout / ("sales_log.csv" if layout == "wide" else "sales_log.parquet")
+def write_lines(lines: int, folder: Path) -> dict[str, Any]:
+    """Write a tidy CSV of that many records: a world, dirt included, over and over under new customers and documents.
+
+    Returns
+    -------
+    dict
+        Records and bytes of the log.
+    """
+    world = pl.scan_parquet(_write_world(min(max(lines // 15, 200), 50_000), folder, "tidy"))
+    height = world.select(pl.len()).collect().item()
+    copies = [_under_new_names(world, copy) for copy in range(-(-lines // height))]
+    path = log_path(folder, "tidy")
+    pl.concat(copies).head(lines).sink_csv(path)
+    return {"records": lines, "tidy_log_bytes": path.stat().st_size}
+
+
+def _write_world(customers: int, folder: Path, layout: Literal["wide", "tidy"]) -> Path:
+    """Write a world of one layout with its side tables; the path of its log."""
+    from gosales_assets.sources.sample import write_world
+
+    spec = SampleWorld(customers=customers, seed=SEED, layout=layout)
+    return write_world(spec, Settings.load(DEMO, environ={}).products, folder, layout)[0]
+
+
+def _under_new_names(world: pl.LazyFrame, copy: int) -> pl.LazyFrame:
+    """A world whose customers and documents are not those of another copy; the first is as it was."""
+    if copy == 0:
+        return world
+    return world.with_columns(
+        pl.col("customer_id").str.replace("([0-9]+)", f"${{1}}-{copy}"),
+        pl.col("customer_name") + f" {copy}",
+        pl.col("invoice_id") + f"-{copy}",
+    )
+
+
+def log_path(folder: Path, log: str) -> Path:
+    return folder / LOGS[log][1]
 
 
 def facts_path(folder: Path) -> Path:

@@ -17,15 +17,17 @@ RESULTS = Path(__file__).parent.parent / "bench" / "results.json"
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
-    """A bench of star and features at 200 customers."""
+    """A bench of star and features at 200 customers, and of the star at 2 000 and 4 000 lines."""
     out = tmp_path_factory.mktemp("bench") / "results.json"
-    assert main(["--sizes", "200", "--areas", "star,features", "--out", str(out)]) == 0
+    assert (
+        main(["--sizes", "200", "--lines", "2000,4000", "--areas", "star,star_scale,features", "--out", str(out)]) == 0
+    )
     return json.loads(out.read_text(encoding="utf-8"))
 
 
 def test_every_ratio_is_ours_over_the_plain_thing(small):
     star, features = small["measured"]["star"]["200"], small["measured"]["features"]["200"]
-    for got in (star["wide"], star["tidy"], features):
+    for got in (star["wide"], star["tidy"], star["tidy_parquet"], features, small["measured"]["star_scale"]["4000"]):
         assert got["plain_seconds"] > 0
         # Rounded seconds of a plain thing that takes a millisecond know its ratio to a few percent only.
         assert got["ratio"] == pytest.approx(got["seconds"] / got["plain_seconds"], rel=0.1)
@@ -36,9 +38,18 @@ def test_every_ratio_is_ours_over_the_plain_thing(small):
 
 def test_verdicts_compare_with_the_targets(small):
     verdicts = small["verdicts"]
-    assert {v["at"] for v in verdicts} == {"200 customers, wide", "200 customers, tidy", "200 customers"}
+    logs = {f"200 customers, {log}" for log in ("wide", "tidy", "tidy_parquet")}
+    assert {v["at"] for v in verdicts} == {*logs, "2000 lines, tidy", "4000 lines, tidy", "200 customers"}
     assert all(v["met"] == (v["value"] <= v["target"]) for v in verdicts)
-    assert {v["target"] for v in verdicts} == {TARGETS["star"], TARGETS["features"]}
+    targets = ("star", "star_scale", "star_scale_peak_mb", "features")
+    assert {v["target"] for v in verdicts} == {TARGETS[t] for t in targets}
+
+
+def test_lines_are_as_many_as_asked_and_grow_with_the_log(small):
+    scale = small["measured"]["star_scale"]
+    assert {size: got["records"] for size, got in scale.items()} == {"2000": 2000, "4000": 4000}
+    assert scale["4000"]["tidy_log_bytes"] > 1.8 * scale["2000"]["tidy_log_bytes"]
+    assert {"star_scale", "star_scale_plain"} <= set(small["growth_exponents"])
 
 
 def test_committed_results_are_of_this_bench():
@@ -46,7 +57,7 @@ def test_committed_results_are_of_this_bench():
     assert set(results) == {"machine", "sizes", "targets", "verdicts", "growth_exponents", "measured"}
     assert results["targets"] == TARGETS
     assert results["measured"]
-    assert {"star", "features"} <= set(results["measured"])
+    assert {"star", "star_scale", "features"} <= set(results["measured"])
     for area in ("star", "features"):
         assert set(results["measured"][area]) == set(map(str, results["sizes"]))
 

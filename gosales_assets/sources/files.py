@@ -21,7 +21,6 @@ import csv
 import glob
 import hashlib
 import os
-import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -35,6 +34,9 @@ from gosales_assets.sources.errors import SourceError
 CHUNK = 1 << 20
 SOURCE_COLUMN = "_source_file"
 UNREADABLE_COLUMN = "_unreadable"
+#: Bytes of a file whose records are kept in memory, so that it is parsed once. A larger one is parsed to see that it
+#: can be, and again when it is used.
+_KEPT_BYTES = 1 << 28
 #: Fields looked at beyond the last header.
 _BEYOND = ("_beyond_1", "_beyond_2", "_beyond_3")
 _BOMS = (
@@ -259,18 +261,6 @@ def _read_csv(path: Path, encoding: str, separator: str) -> pl.LazyFrame:
     return _whole_lines(source, headers, separator, path)
 
 
-def _whole_lines(source: Path, headers: list[str], separator: str, path: Path) -> pl.LazyFrame:
-    frame = _scan(source, separator, has_header=True, path=path)
-    plain = frame.rename(dict(zip(frame.collect_schema().names(), headers, strict=True)))
-    try:
-        _parse(plain)
-    except pl.exceptions.ComputeError as error:
-        if "more fields" not in str(error):
-            raise SourceError(_explained(path, error)) from error
-        return _with_surplus(source, headers, separator, path)
-    return plain
-
-
 def _broken_off(source: Path, fields: int, separator: str) -> bytes | None:
     """The last line of a utf-8 file, when it breaks off; see the module docstring."""
     with source.open("rb") as stream:
@@ -303,14 +293,20 @@ def _without_end(path: Path, length: int) -> Path:
     return _copy(_key(path, "without end", str(length)), write)
 
 
-def _with_surplus(source: Path, headers: list[str], separator: str, path: Path) -> pl.LazyFrame:
-    """A file some of whose lines have more fields than headers; see the module docstring."""
-    widened = _widened(source, headers, separator)
-    frame = _scan(widened, separator, has_header=True, truncate_ragged_lines=True, path=path)
-    frame = frame.rename(dict(zip(frame.collect_schema().names(), [*headers, *_BEYOND], strict=True)))
-    surplus = pl.any_horizontal(pl.col(c).is_not_null() for c in _BEYOND)
-    if not _collect(frame.select(surplus.any()), path).item():
+def _whole_lines(source: Path, headers: list[str], separator: str, path: Path) -> pl.LazyFrame:
+    """The records of a file whose headers are known; see the module docstring for lines that do not fit them."""
+    written = _scan(source, separator, has_header=True, path=path).collect_schema().names()
+    places = dict.fromkeys([*written, *_BEYOND], pl.String)
+    options = {"schema": places, "missing_columns": "insert", "truncate_ragged_lines": True}
+    frame = _scan(source, separator, has_header=True, path=path, **options)
+    frame = frame.rename(dict(zip(places, [*headers, *_BEYOND], strict=True)))
+    if source.stat().st_size <= _KEPT_BYTES:
+        frame = _collect(frame, path).lazy()
+    # Every column is parsed: a reader that wants a few of them only would not notice a line it cannot trust.
+    filled = _collect(frame.select(pl.all().count()), path)
+    if not filled.select(pl.sum_horizontal(_BEYOND)).item():
         return frame.select(headers)
+    surplus = pl.any_horizontal(pl.col(c).is_not_null() for c in _BEYOND)
     text = pl.concat_str([*headers, *_BEYOND], separator=separator, ignore_nulls=True)
     return frame.select(
         *(pl.when(~surplus).then(pl.col(h)).alias(h) for h in headers),
@@ -326,11 +322,6 @@ def _scan(source: Path, separator: str, *, path: Path, **options: Any) -> pl.Laz
     except pl.exceptions.PolarsError as error:
         raise SourceError(_explained(path, error)) from error
     return frame
-
-
-def _parse(frame: pl.LazyFrame) -> None:
-    """Parse every column once: a reader that wants a few of them only would not notice a line it cannot trust."""
-    frame.select(pl.all().count()).collect(engine="streaming")
 
 
 def _explained(path: Path, error: Exception) -> str:
@@ -384,21 +375,6 @@ def _transcoded(path: Path, encoding: str) -> Path:
                 target.write(chunk.encode())
 
     return _copy(_key(path, encoding), write)
-
-
-def _widened(path: Path, headers: list[str], separator: str) -> Path:
-    """A copy of a file whose first record names three more columns, so that surplus fields have a place."""
-
-    def write(target: BinaryIO) -> None:
-        names = (f'"{h.replace(chr(34), chr(34) * 2)}"' for h in (*headers, *_BEYOND))
-        target.write((separator.join(names) + "\n").encode())
-        with path.open("rb") as source:
-            quotes = source.readline().count(b'"')
-            while quotes % 2 and (line := source.readline()):
-                quotes += line.count(b'"')
-            shutil.copyfileobj(source, target, CHUNK)
-
-    return _copy(_key(path, "widened", separator), write)
 
 
 def _agree(frames: list[pl.LazyFrame]) -> list[pl.LazyFrame]:

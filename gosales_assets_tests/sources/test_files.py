@@ -9,10 +9,17 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from gosales_assets.sources import SourceError
+from gosales_assets.sources import SourceError, files
 from gosales_assets.sources.files import digest, read_tables, resolve
 
 NAMES = "id,name\n1,Müller €\n2,Łódź\n"
+
+
+@pytest.fixture(autouse=True, params=[True, False], ids=["kept", "scanned again"])
+def kept(request, monkeypatch):
+    """Files are read the same, whether their records are kept in memory or not."""
+    if not request.param:
+        monkeypatch.setattr(files, "_KEPT_BYTES", 0)
 
 
 def _write(folder: Path, content: bytes, name: str = "log.csv") -> str:

@@ -47,12 +47,9 @@ def count_rows(
     DataFrame
         Schema `gosales_assets.engine.star.schema.RowCounts`, in the order of the work.
     """
-    profit = log.lines.group_by(ROW).agg(pl.col("gp_cents").sum())
-    by_record = log.fields.select(ROW, status=log.status).join(profit, on=ROW, how="left")
-    parts = {
-        status: (n, total)
-        for status, n, total in by_record.group_by("status").agg(pl.len(), pl.col("gp_cents").sum()).iter_rows()
-    }
+    records = dict(log.status.value_counts().iter_rows())
+    fates = log.lines.select("gp_cents", status=log.status.gather(log.lines[ROW]))
+    profits = dict(fates.group_by("status").agg(pl.col("gp_cents").sum()).iter_rows())
     literal_zero = int(log.noughts.filter(log.status == ACCEPTED).sum() or 0)
     left_out = accepted_lines.filter("excluded")
     inside = accepted_lines.filter(~pl.col("excluded"))
@@ -61,7 +58,7 @@ def count_rows(
     counts: list[tuple[str, str, int, int | None]] = [
         ("sales_log", "raw", raw, _total(log.lines)),
         ("sales_log", "unread", unread, 0),
-        *(("sales_log", s, *parts.get(s, (0, 0))) for s in (DUPLICATE, QUARANTINED, ACCEPTED)),
+        *(("sales_log", s, records.get(s, 0), profits.get(s, 0)) for s in (DUPLICATE, QUARANTINED, ACCEPTED)),
         ("sales_log", "unknown_gross_profit", unknown, None),
         (
             "fact_transactions",

@@ -21,6 +21,7 @@ from gosales_assets.engine.findings import Finding, Severity
 from gosales_assets.engine.star.accounts import count_rows
 from gosales_assets.engine.star.assets import condition_assets
 from gosales_assets.engine.star.checksums import checksums
+from gosales_assets.engine.star.coding import coded
 from gosales_assets.engine.star.contracts import Judge, violations
 from gosales_assets.engine.star.customers import ENRICHED, dim_customer
 from gosales_assets.engine.star.events import fact_events
@@ -31,7 +32,6 @@ from gosales_assets.engine.star.reading import (
     ACCEPTED,
     QUARANTINED,
     empty_log,
-    is_excluded,
     read_log,
     unmapped_columns,
 )
@@ -119,11 +119,9 @@ def build_star(
 
     log = empty_log() if headers.blocked else read_log(records, headers, spec, taxonomy, etl)
     raw = records.select(pl.len()).collect().item()
-    excluded = is_excluded(log.lines, spec)
-    kept = log.status.gather(log.lines[ROW]) == ACCEPTED if log.lines.height else pl.Series([], dtype=pl.Boolean)
-    accepted_lines = log.lines.with_columns(excluded=excluded).filter(kept)
-    accepted = log.fields.filter(log.status == ACCEPTED)
-    facts = _facts(accepted_lines.filter(~pl.col("excluded")), log.fields, spec)
+    accepted_lines = log.lines.filter(log.status.gather(log.lines[ROW]) == ACCEPTED)
+    accepted = _first_seen(log.fields.lazy().filter(log.status == ACCEPTED))
+    facts = _facts(accepted_lines, log.fields, spec)
     customers = dim_customer(accepted, typed_assets, enrichment)
     events = fact_events(facts, taxonomy)
 
@@ -172,20 +170,20 @@ def build_star(
 
 
 def _facts(lines: pl.DataFrame, fields: pl.DataFrame, spec: SalesLog) -> pl.DataFrame:
-    """Lines that say something, with the fields of their record."""
-    saying = lines.filter((pl.col("gp_cents").fill_null(0) != 0) | (pl.col("quantity").fill_null(0) != 0))
+    """Lines that say something and are not left out, with the fields of their record."""
+    something = (pl.col("gp_cents").fill_null(0) != 0) | (pl.col("quantity").fill_null(0) != 0)
+    saying = lines.filter(~pl.col("excluded") & something)
     of_record = ("customer_id", "invoice_id", "order_date", "source_row_id", "branch", "rep", "invoice_date")
     revenue = pl.col("revenue") if "revenue" in saying.columns else pl.lit(None, pl.Float64)
     return (
         saying.with_columns(fields[name].gather(saying[ROW]).alias(name) for name in of_record)
-        .lazy()
         .pipe(with_invoice, per_record=spec.layout == "wide")
         .select(
             "customer_id",
             "invoice_id",
             "order_date",
             "product_sku",
-            pl.col("product_division").str.strip_chars(),
+            "product_division",
             from_cents(pl.col("gp_cents").fill_null(0)).alias("gross_profit"),
             pl.col("quantity").fill_null(0.0),
             "source_division",
@@ -195,9 +193,19 @@ def _facts(lines: pl.DataFrame, fields: pl.DataFrame, spec: SalesLog) -> pl.Data
             "invoice_date",
             revenue.alias("revenue"),
         )
-        .sort(FACT_ORDER)
-        .collect()
+        .pipe(_in_order)
     )
+
+
+def _first_seen(records: pl.LazyFrame) -> pl.DataFrame:
+    """Customers under each of their names, with the first day: all a dimension needs of many records."""
+    return records.group_by("customer_id", "customer_name").agg(pl.col("order_date").min()).collect()
+
+
+def _in_order(facts: pl.DataFrame) -> pl.DataFrame:
+    """Facts in `FACT_ORDER`; customers are compared by their number, which decides most comparisons at once."""
+    number, _ = coded(facts["customer_id"])
+    return facts.with_columns(_customer=number).sort("_customer", *FACT_ORDER[1:]).drop("_customer")
 
 
 def _about_columns(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import polars as pl
@@ -60,4 +61,7 @@ def _canonical(column: pl.Series) -> Iterator[bytes | memoryview]:
 
 def checksums(tables: dict[str, pl.DataFrame]) -> dict[str, dict[str, int | str]]:
     """Rows and content hash of each table, by name."""
-    return {name: {"rows": tables[name].height, "sha256": content_sha256(tables[name])} for name in sorted(tables)}
+    names = sorted(tables)
+    with ThreadPoolExecutor(len(names)) as threads:  # hashing needs no interpreter
+        hashes = threads.map(content_sha256, (tables[name] for name in names))
+        return {name: {"rows": tables[name].height, "sha256": sha} for name, sha in zip(names, hashes, strict=True)}

@@ -5,10 +5,9 @@ Belongs here: fact_events. Does not belong here: labels of customers; an event i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import polars as pl
 
+from gosales_assets.engine.star.coding import combinations
 from gosales_assets.engine.star.parsing import QUANTITY_DECIMALS, cents, from_cents
 from gosales_assets.taxonomy import Target, Taxonomy
 
@@ -24,7 +23,7 @@ def fact_events(facts: pl.DataFrame, taxonomy: Taxonomy) -> pl.DataFrame:
     Parameters
     ----------
     facts
-        fact_transactions, in any order.
+        fact_transactions, in their order: by customer, then document number, then date.
     taxonomy
         Its targets give the columns, in order of slug.
 
@@ -34,56 +33,57 @@ def fact_events(facts: pl.DataFrame, taxonomy: Taxonomy) -> pl.DataFrame:
         ``customer_id, order_date, invoice_id``, then ``qty_<slug>, gp_<slug>, label_<slug>, is_return_<slug>`` per
         target; sorted by the key.
     """
-    # Number the documents once; each target then sums only its own lines, by a number instead of three keys.
-    lines = facts.select(*KEYS, "product_sku", "product_division", "quantity", gp_cents=cents("gross_profit")).sort(
-        KEYS
-    )
-    if lines.is_empty():
-        events = lines.select(KEYS)
-        return events.with_columns(c for t in _targets(taxonomy) for c in _columns(t, *_nothing()))
-    first = pl.any_horizontal((pl.col(k) != pl.col(k).shift(1)).fill_null(True) for k in KEYS)
-    lines = lines.with_columns(_event=first.cast(pl.UInt32).cum_sum() - 1)
-    events = lines.filter(first).select(KEYS)
-    return events.with_columns(
-        column for target in _targets(taxonomy) for column in _columns(target, *_nets(lines, target, events.height))
+    targets = sorted(taxonomy.targets, key=lambda t: t.slug)
+    events, event = _documents(facts)
+    # A line is looked up by the number of its product, and summed by the number of its event.
+    product, products = combinations(facts, ("product_sku", "product_division"))
+    lines = facts.lazy().select("quantity", gp_cents=cents("gross_profit"), _event=event, _product=product)
+    nets = pl.collect_all([_net(lines, products, target) for target in targets])
+    return events.hstack(
+        [c for t, net in zip(targets, nets, strict=True) for c in _columns(t, net, events.height).get_columns()]
     )
 
 
-def _targets(taxonomy: Taxonomy) -> list[Target]:
-    return sorted(taxonomy.targets, key=lambda t: t.slug)
+def _documents(facts: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
+    """The keys of all documents in the order of events, and the number of each line's event in that order."""
+    first = facts.select(pl.any_horizontal(pl.col(k).ne_missing(pl.col(k).shift(1)) for k in KEYS)).to_series()
+    documents = facts.filter(first).select(KEYS)
+    customer = pl.col("customer_id").ne_missing(pl.col("customer_id").shift(1)).cast(pl.UInt32).cum_sum()
+    # Facts have documents of a customer in the order of their numbers, events first in that of their dates.
+    order = documents.select(pl.arg_sort_by(customer, "order_date", maintain_order=True)).to_series()
+    place = pl.repeat(0, documents.height, dtype=pl.UInt32, eager=True).scatter(
+        order, pl.int_range(documents.height, dtype=pl.UInt32, eager=True)
+    )
+    return documents[order], place.gather(first.cast(pl.UInt32).cum_sum() - 1)
 
 
-def _nothing() -> tuple[pl.Expr, pl.Expr, pl.Expr]:
-    return pl.lit(0, pl.Int64), pl.lit(0.0), pl.lit(0.0)
+def _net(lines: pl.LazyFrame, products: pl.DataFrame, target: Target) -> pl.LazyFrame:
+    """Net cents, net quantity, and net quantity that alone makes a purchase, of the events that have a line."""
 
+    def of_these(which: pl.Expr) -> pl.Expr:
+        return pl.col("_product").is_in(products.select(which.arg_true()).to_series().implode())
 
-def _nets(lines: pl.DataFrame, target: Target, events: int) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
-    """Net cents, net quantity, and net quantity that alone makes a purchase, of every event."""
-    net = (
-        lines.lazy()
-        .filter(target.lines())
-        .select(
-            "_event",
-            "gp_cents",
-            "quantity",
-            alone=pl.when(target.quantity_lines()).then("quantity").otherwise(0.0),
-        )
+    alone = pl.when(of_these(target.quantity_lines())).then("quantity").otherwise(0.0)
+    return (
+        lines.filter(of_these(target.lines()))
+        .with_columns(alone=alone)
         .group_by("_event")
         .agg(pl.col("gp_cents").sum(), pl.col("quantity", "alone").sum().round(QUANTITY_DECIMALS))
-        .collect()
     )
 
-    def of_every_event(column: str) -> pl.Expr:
-        zero = pl.repeat(0, events, dtype=net.schema[column], eager=True)
-        return pl.lit(zero.scatter(net["_event"], net[column]))
 
-    return of_every_event("gp_cents"), of_every_event("quantity"), of_every_event("alone")
-
-
-def _columns(target: Target, gp: pl.Expr, quantity: pl.Expr, alone: pl.Expr) -> Iterator[pl.Expr]:
-    bought = (gp > 0) | (alone > 0)
+def _columns(target: Target, net: pl.DataFrame, events: int) -> pl.DataFrame:
+    """The four columns of a target, of all events; most events have no line of it."""
+    gp, quantity = pl.col("gp_cents"), pl.col("quantity")
+    bought = (gp > 0) | (pl.col("alone") > 0)
     taken_back = ~bought & ((quantity < 0) | ((quantity == 0) & (gp < 0)))
-    yield quantity.alias(f"qty_{target.slug}")
-    yield from_cents(gp).alias(f"gp_{target.slug}")
-    yield bought.cast(pl.Int8).alias(f"label_{target.slug}")
-    yield taken_back.cast(pl.Int8).alias(f"is_return_{target.slug}")
+    of_some = net.select(
+        quantity.alias(f"qty_{target.slug}"),
+        from_cents(gp).alias(f"gp_{target.slug}"),
+        bought.cast(pl.Int8).alias(f"label_{target.slug}"),
+        taken_back.cast(pl.Int8).alias(f"is_return_{target.slug}"),
+    )
+    return pl.DataFrame(
+        pl.repeat(0, events, dtype=column.dtype, eager=True).scatter(net["_event"], column).alias(column.name)
+        for column in of_some.get_columns()
+    )

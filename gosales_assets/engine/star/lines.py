@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from gosales_assets.engine.star.coding import combinations
 from gosales_assets.engine.star.headers import Headers, ProductColumns
 from gosales_assets.engine.star.parsing import QUANTITY_DECIMALS, cents, from_cents, parse_amounts, text
 from gosales_assets.engine.star.records import ROW
@@ -241,8 +242,8 @@ def _field(fields: dict[str, str], name: str) -> pl.Expr:
 # --- divisions --------------------------------------------------------------------------------------------------------
 
 
-def with_division(lines: pl.LazyFrame, taxonomy: Taxonomy) -> pl.LazyFrame:
-    """Add ``product_division``, the division a line counts for, and ``known_sku``, whether the product map has its SKU.
+def with_division(lines: pl.DataFrame, taxonomy: Taxonomy, spec: SalesLog) -> pl.DataFrame:
+    """Add the division a line counts for, whether the product map has its SKU, and whether the settings leave it out.
 
     A SKU of the product map, in any case and under any of its headers, takes the map's spelling and belongs to its
     division, or to the one its route names for the selling division. Any other SKU belongs to the division its line
@@ -254,6 +255,13 @@ def with_division(lines: pl.LazyFrame, taxonomy: Taxonomy) -> pl.LazyFrame:
         ``product_sku``, ``source_division`` (selling division, or the division a tidy line names).
     taxonomy
         Products, routes and divisions.
+    spec
+        ``exclude_divisions``: left out is a line that counts for one of them or, in the tidy layout, names it.
+
+    Returns
+    -------
+    DataFrame
+        The lines in their order, with ``product_division``, ``known_sku`` and ``excluded``.
     """
     products = pl.LazyFrame(
         [(fold(h), p.sku, p.division) for p in taxonomy.products for h in (p.sku, *p.aliases)],
@@ -269,29 +277,31 @@ def with_division(lines: pl.LazyFrame, taxonomy: Taxonomy) -> pl.LazyFrame:
         [(fold(d), d) for d in taxonomy.divisions], {"_selling": pl.String, "_named": pl.String}, orient="row"
     ).unique("_selling", keep="first", maintain_order=True)
     # A log has few pairs of product and division: they are looked up once each.
-    pair = ["product_sku", "source_division"]
-    looked_up = (
-        lines.select(pair)
-        .unique()
+    left_out = [fold(d) for d in spec.exclude_divisions]
+    counts_for = match_key("product_division").is_in(left_out).fill_null(False)
+    names = pl.col("_selling").is_in(left_out).fill_null(False) if spec.layout == "tidy" else pl.lit(False)
+    number, pairs = combinations(lines, ("product_sku", "source_division"))
+    found = (
+        pairs.lazy()
+        .with_row_index("_pair")
         .with_columns(_selling=match_key("source_division"), _sku=match_key("product_sku"))
         .join(products, on="_sku", how="left")
         .join(routes, on=["_known", "_selling"], how="left")
         .join(named, on="_selling", how="left")
+        .with_columns(product_division=pl.coalesce("_routed", "_mapped", "_named").str.strip_chars())
+        .sort("_pair")
         .select(
-            *pair,
-            _spelled=pl.coalesce("_known", "product_sku"),
+            "product_division",
+            product_sku=pl.coalesce("_known", "product_sku"),
             known_sku=pl.col("_known").is_not_null(),
-            product_division=pl.coalesce("_routed", "_mapped", "_named"),
+            excluded=counts_for | names,
         )
+        .collect()
     )
-    return (
-        lines.join(looked_up, on=pair, how="left", nulls_equal=True, maintain_order="left")
-        .with_columns(product_sku="_spelled")
-        .drop("_spelled")
-    )
+    return lines.with_columns(found[column].gather(number) for column in found.columns)
 
 
-def with_invoice(lines: pl.LazyFrame, *, per_record: bool) -> pl.LazyFrame:
+def with_invoice(lines: pl.DataFrame, *, per_record: bool) -> pl.DataFrame:
     """Give lines without a document number a surrogate, ``AUTO-<customer>|<YYYYMMDD>-<n>``.
 
     Parameters
@@ -302,7 +312,7 @@ def with_invoice(lines: pl.LazyFrame, *, per_record: bool) -> pl.LazyFrame:
         True (wide): a record is a document, and n counts the numberless records of a customer and day by their id.
         False (tidy): a record is a line, and the numberless lines of a customer and day are one document.
     """
-    missing = pl.col("invoice_id").is_null()
+    row = lines["invoice_id"].is_null().arg_true()
     number = (
         pl.col("source_row_id").rank("dense").over("customer_id", "order_date").cast(pl.String)
         if per_record
@@ -310,5 +320,7 @@ def with_invoice(lines: pl.LazyFrame, *, per_record: bool) -> pl.LazyFrame:
     )
     day = pl.col("order_date").dt.strftime("%Y%m%d")
     surrogate = pl.concat_str(pl.lit("AUTO-"), "customer_id", pl.lit("|"), day, pl.lit("-"), number)
-    numbered = lines.filter(missing).with_columns(invoice_id=surrogate)
-    return pl.concat([lines.filter(~missing), numbered])
+    made = lines.select("customer_id", "order_date", "source_row_id")[row].select(surrogate).to_series()
+    # Numbers are scattered, not texts: Polars 2.1 then takes equal texts of a group for different ones.
+    where = pl.int_range(lines.height, eager=True).scatter(row, pl.int_range(len(made), eager=True) + lines.height)
+    return lines.with_columns(pl.concat([lines["invoice_id"], made]).gather(where))

@@ -7,6 +7,7 @@ reported by the caller; nothing is guessed. Does not belong here: which column h
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from itertools import product
 
 import polars as pl
@@ -131,13 +132,21 @@ def parse_amounts(values: pl.Series) -> tuple[pl.Series, pl.Series]:
         )
         return out["value"], out["bad"].fill_null(False)
     number = pl.col("raw").cast(pl.Float64, strict=False)
-    frame = frame.with_columns(value=pl.when(number.abs() < MAX_AMOUNT).then(number))
-    nothing = pl.repeat(False, frame.height, dtype=pl.Boolean, eager=True)
-    left = frame.with_row_index("row").filter(pl.col("value").is_null()).filter(text("raw").is_not_null())
+    value = frame.select(pl.when(number.abs() < MAX_AMOUNT).then(number)).to_series()
+    left = _written(values, value)
+    bad = pl.repeat(False, len(values), dtype=pl.Boolean, eager=True)
     if left.is_empty():
-        return frame["value"], nothing
-    slow = left.select("row", value=amount("raw"))
-    return frame["value"].scatter(slow["row"], slow["value"]), nothing.scatter(slow["row"], slow["value"].is_null())
+        return value, bad
+    # Few spellings are left, and many cells may share one.
+    spelled = left.select("raw").unique().with_columns(value=amount("raw"))
+    slow = left.join(spelled, on="raw", how="left", maintain_order="left")
+    return value.scatter(slow["row"], slow["value"]), bad.scatter(slow["row"], slow["value"].is_null())
+
+
+def _written(values: pl.Series, parsed: pl.Series) -> pl.DataFrame:
+    """Cells that say something and are not parsed yet: ``row``, ``raw``."""
+    row = (parsed.is_null() & values.is_not_null()).arg_true()
+    return pl.DataFrame({"row": row, "raw": values.gather(row)}).filter(text("raw").is_not_null())
 
 
 def cents(column: str | pl.Expr) -> pl.Expr:
@@ -173,6 +182,7 @@ _SLASHES = ("%m/%d/%Y", "%d/%m/%Y")
 _FORMATS_AFTER = ("%d.%m.%Y", "%Y%m%d", "%d-%b-%Y", "%d %b %Y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y", "%m-%d-%Y")
 
 _CLOCK = r"[T ]+[0-9]{1,2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?( ?[AaPp][Mm])?( ?(Z|UTC|[+-][0-9]{2}:?[0-9]{2}))?$"
+_FOUR_DIGIT_YEARS = (date(1000, 1, 1), date(9999, 12, 31))
 _FOUR_DIGIT_YEAR = r"^[0-9]{4}([-/])[0-9]{1,2}[-/][0-9]{1,2}$|^[0-9]{8}$|[0-9]{4}$"
 
 
@@ -273,18 +283,16 @@ def parse_dates(values: pl.Series, day_first: bool = False) -> tuple[pl.Series, 
     """
     if values.dtype == pl.Date or isinstance(values.dtype, pl.Datetime):
         return values.cast(pl.Date), pl.repeat(False, len(values), dtype=pl.Boolean, eager=True)
-    frame = values.alias("raw").to_frame()
-    iso = pl.col("raw").cast(pl.String).str.to_date("%Y-%m-%d", strict=False)
+    day = pl.repeat(None, len(values), dtype=pl.Date, eager=True)
     if values.dtype == pl.String:
-        # The common case costs one pass; the guard keeps "24-01-15" from becoming the year 24.
-        frame = frame.with_columns(day=pl.when(pl.col("raw").str.contains(r"^[0-9]{4}-")).then(iso))
-    else:
-        frame = frame.with_columns(day=pl.lit(None, pl.Date))
-    left = frame.with_row_index("row").filter(pl.col("day").is_null()).filter(text("raw").is_not_null())
-    bad = pl.repeat(False, frame.height, dtype=pl.Boolean, eager=True)
+        # The common case costs one pass; the bounds keep "24-01-15" from becoming the year 24.
+        day = values.str.to_date("%Y-%m-%d", strict=False)
+        day = day.to_frame("day").select(pl.when(pl.col("day").is_between(*_FOUR_DIGIT_YEARS)).then("day")).to_series()
+    left = _written(values, day)
+    bad = pl.repeat(False, len(values), dtype=pl.Boolean, eager=True)
     if left.is_empty():
-        return frame["day"], bad
+        return day, bad
     left = left.select("row", token=_date_token("raw"))
     days = left.lazy().select("token").drop_nulls().unique().with_columns(day=calendar_date("token", day_first))
     slow = left.join(days.collect(), on="token", how="left", maintain_order="left")
-    return frame["day"].scatter(slow["row"], slow["day"]), bad.scatter(slow["row"], slow["day"].is_null())
+    return day.scatter(slow["row"], slow["day"]), bad.scatter(slow["row"], slow["day"].is_null())

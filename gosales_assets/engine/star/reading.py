@@ -6,9 +6,10 @@ verdict on the log as a whole (`contracts`).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -36,7 +37,7 @@ from gosales_assets.engine.star.parsing import (
     text,
 )
 from gosales_assets.engine.star.records import ROW, repeated_ids, row_ids, with_identity
-from gosales_assets.taxonomy import Taxonomy, fold, match_key
+from gosales_assets.taxonomy import Taxonomy
 from gosales_assets.timeline import infer_as_of
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 
 #: Fates of a record.
 ACCEPTED, QUARANTINED, DUPLICATE = "accepted", "quarantined", "exact_duplicate"
+
+FATES = pl.Enum([ACCEPTED, QUARANTINED, DUPLICATE])
 
 #: Share of a column's cells that must be amounts for it to look like a product.
 _NUMERIC_SHARE = 0.95
@@ -61,7 +64,7 @@ class Log:
     as_of: date | None
     currencies: Currencies = field(default_factory=Currencies)
     date_order: DateOrder = field(default_factory=DateOrder)
-    status: pl.Series = field(default_factory=lambda: pl.Series("status", [], dtype=pl.String))
+    status: pl.Series = field(default_factory=lambda: pl.Series("status", [], dtype=FATES))
 
 
 def read_log(records: pl.LazyFrame, headers: Headers, spec: SalesLog, taxonomy: Taxonomy, etl: EtlSettings) -> Log:
@@ -72,14 +75,10 @@ def read_log(records: pl.LazyFrame, headers: Headers, spec: SalesLog, taxonomy: 
     fields, breaches = _fields(raw, headers, spec)
     raw = raw.drop("_content")
     read: Lines = wide_lines(raw, headers) if spec.layout == "wide" else tidy_lines(raw, headers, spec)
-    lines = (
-        read.lines.lazy()
-        .with_columns(source_division=fields["source_division"].gather(read.lines[ROW]))
-        .pipe(with_division, taxonomy)
-        .collect()
-    )
+    lines = read.lines.with_columns(source_division=fields["source_division"].gather(read.lines[ROW]))
+    lines = with_division(lines, taxonomy, spec)
     if spec.layout == "tidy":
-        lines, broken = _tidy_products(lines, raw, headers, spec, taxonomy)
+        lines, broken = _tidy_products(lines, raw, headers, taxonomy)
         breaches += broken
     lines, broken, currencies = to_account_currency(lines, raw, headers, etl)
     breaches += [*broken, repeated_across_files(fields, lines, raw)]
@@ -95,14 +94,9 @@ def read_log(records: pl.LazyFrame, headers: Headers, spec: SalesLog, taxonomy: 
     duplicates = breach(alone, "", "exact_duplicate", None, "the same record was read before; counted once")
     quarantining = [rule for rule, effect in RECORD_RULES.items() if effect == "quarantine"]
     bad = every.filter(pl.col("violation_type").is_in(quarantining) | pl.col("quarantines")).select(ROW).unique()
-    status = fields.lazy().select(ROW, "is_duplicate").join(bad.lazy().with_columns(bad=True), on=ROW, how="left")
-    fate = (
-        pl.when("is_duplicate")
-        .then(pl.lit(DUPLICATE))
-        .when(pl.col("bad").fill_null(False))
-        .then(pl.lit(QUARANTINED))
-        .otherwise(pl.lit(ACCEPTED))
-    )
+    status = pl.repeat(ACCEPTED, fields.height, dtype=FATES, eager=True)
+    for rows, fate in ((bad[ROW], QUARANTINED), (alone[ROW], DUPLICATE)):
+        status = status.scatter(rows, pl.repeat(fate, len(rows), dtype=FATES, eager=True))
     return Log(
         fields=fields,
         lines=lines,
@@ -111,7 +105,7 @@ def read_log(records: pl.LazyFrame, headers: Headers, spec: SalesLog, taxonomy: 
         as_of=as_of,
         currencies=currencies,
         date_order=date_order(raw[headers.fields["order_date"]], spec.day_first),
-        status=status.sort(ROW).select(status=fate).collect().to_series(),
+        status=status,
     )
 
 
@@ -120,8 +114,14 @@ def _fields(raw: pl.DataFrame, headers: Headers, spec: SalesLog) -> tuple[pl.Dat
     named = headers.fields
     breaches = []
 
-    def of(name: str, parse: Any = text) -> pl.Expr:
+    def of(name: str, parse: Callable[[str], pl.Expr] = text) -> pl.Expr:
         return parse(named[name]) if name in named else pl.lit(None, pl.String)
+
+    def key(header: str) -> pl.Expr:
+        # Only what holds ".0" somewhere can be a number written as a float; looking is cheaper than matching.
+        column = raw[header]
+        plain = column.dtype == pl.String and not column.str.contains(".0", literal=True).any()
+        return text(header) if plain else identifier(header)
 
     def dates(name: str, rule: str, details: str) -> pl.Series:
         if name not in named:
@@ -141,10 +141,10 @@ def _fields(raw: pl.DataFrame, headers: Headers, spec: SalesLog) -> tuple[pl.Dat
         .pipe(floats_as_text)
         .select(
             ROW,
-            of("customer_id", identifier).alias("customer_id"),
+            of("customer_id", key).alias("customer_id"),
             of("customer_name").alias("customer_name"),
             order_date.alias("order_date"),
-            of("invoice_id", identifier).alias("invoice_id"),
+            of("invoice_id", key).alias("invoice_id"),
             invoice_date.alias("invoice_date"),
             of("product_division").alias("source_division"),
             of("rep").alias("rep"),
@@ -233,12 +233,12 @@ def _untrusted(breaches: pl.DataFrame, raw: pl.DataFrame) -> pl.DataFrame:
 
 
 def _tidy_products(
-    lines: pl.DataFrame, raw: pl.DataFrame, headers: Headers, spec: SalesLog, taxonomy: Taxonomy
+    lines: pl.DataFrame, raw: pl.DataFrame, headers: Headers, taxonomy: Taxonomy
 ) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
     """Judge the products of tidy lines, and name the product of a line that names only its division."""
     breaches = []
     where = headers.fields.get("product_division") or headers.fields["product_sku"]
-    homeless = lines["product_division"].is_null() & ~is_excluded(lines, spec)
+    homeless = lines["product_division"].is_null() & ~lines["excluded"]
     if homeless.any():
         rows = lines.filter(homeless).select(ROW, observed=pl.coalesce("source_division", "product_sku"))
         why = "neither the product nor the division is in the taxonomy: quarantined"
@@ -257,16 +257,6 @@ def _tidy_products(
             breaches.append(breach(rows, sku, "unknown_sku", "observed", why))
     named = lines.with_columns(product_sku=pl.coalesce("product_sku", "product_division", "source_division"))
     return named, breaches
-
-
-def is_excluded(lines: pl.DataFrame, spec: SalesLog) -> pl.Series:
-    """Whether the settings leave the line's division out: the one it counts for, or the one a tidy line names."""
-    names = [fold(d) for d in spec.exclude_divisions]
-    if not names:
-        return pl.repeat(False, lines.height, dtype=pl.Boolean, eager=True)
-    own = match_key("product_division").is_in(names).fill_null(False)
-    named = match_key("source_division").is_in(names).fill_null(False) if spec.layout == "tidy" else pl.lit(False)
-    return lines.select(excluded=own | named).to_series()
 
 
 def empty_log() -> Log:
@@ -294,6 +284,7 @@ def empty_log() -> Log:
             "quantity": pl.Float64,
             "source_division": pl.String,
             "product_division": pl.String,
+            "excluded": pl.Boolean,
         }
     )
     return Log(fields, lines, pl.Series([], dtype=pl.UInt16), no_breaches(), None)

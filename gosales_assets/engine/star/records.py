@@ -43,8 +43,11 @@ def row_ids(records: pl.DataFrame) -> pl.DataFrame:
         for all records that are alone); ``is_duplicate``, every further one.
     """
     read = sorted(c for c in records.columns if c not in (ROW, "_content", SOURCE_FILE))
+    # Equal hashes are neighbours once sorted, which is cheaper than grouping them; few are.
+    ordered = records["_content"].sort()
+    shared = ordered.filter(ordered == ordered.shift(1)).unique()
     repeats = (
-        records.filter(pl.col("_content").is_duplicated())
+        records.filter(pl.col("_content").is_in(shared.implode()))
         .select(ROW, "_content", _check=pl.struct(read).hash(2) if read else pl.lit(0))
         .sort("_content", "_check", ROW)
         .with_columns(

@@ -71,9 +71,17 @@ def test_no_facts_give_no_events_of_the_same_columns() -> None:
     assert none.height == 0
 
 
-def test_the_order_of_lines_does_not_matter() -> None:
+def test_the_order_of_lines_within_a_document_does_not_matter() -> None:
     some = fact_events(pl.DataFrame(LINES, SCHEMA, orient="row"), REFERENCE)
-    assert fact_events(pl.DataFrame(LINES[::-1], SCHEMA, orient="row"), REFERENCE).equals(some)
+    turned = [LINES[1], LINES[0], *LINES[2:]]
+    assert fact_events(pl.DataFrame(turned, SCHEMA, orient="row"), REFERENCE).equals(some)
+
+
+def test_events_of_a_customer_are_in_the_order_of_their_dates_not_of_their_numbers() -> None:
+    first, second = ("INV1", "C1", date(2024, 5, 1), *LINES[0][3:]), ("INV2", "C1", date(2024, 1, 1), *LINES[2][3:])
+    got = fact_events(pl.DataFrame([first, second], SCHEMA, orient="row"), REFERENCE)
+    columns = ("order_date", "invoice_id", "gp_printers", "gp_swx_seats")
+    assert got.select(columns).rows() == [(second[2], "INV2", 0.0, -200.0), (first[2], "INV1", 5000.0, 0.0)]
 
 
 def test_an_invoice_number_of_two_customers_is_two_documents() -> None:
