@@ -438,6 +438,11 @@ def _event_differences(facts: pl.DataFrame, events: pl.DataFrame, targets: Seque
         .agg(cents("gross_profit").sum(), pl.col("quantity").sum())
         .collect()
     )
+    # Amounts of events are whole cents already, so that rounding to the nearest restores them.
+    sums = events.select(
+        *((pl.col(f"gp_{t.slug}") * 100).round().cast(pl.Int64).sum() for t in targets),
+        *(pl.col(f"qty_{t.slug}").sum() for t in targets),
+    ).row(0, named=True)
     of_facts: dict[str, float] = {}
     of_events: dict[str, float] = {}
     for target in targets:
@@ -445,8 +450,8 @@ def _event_differences(facts: pl.DataFrame, events: pl.DataFrame, targets: Seque
         profit, units = f"gross profit of {target.slug}", f"quantity of {target.slug}"
         of_facts |= {profit: float(own["gross_profit"].sum()), units: float(own["quantity"].sum())}
         of_events |= {
-            profit: events.select(cents(f"gp_{target.slug}").sum()).item(),
-            units: float(events[f"qty_{target.slug}"].sum()),
+            profit: sums[f"gp_{target.slug}"],
+            units: float(sums[f"qty_{target.slug}"]),
         }
     return differences + [
         f"{what} is {of_facts[what]} in the facts, {of_events[what]} in the events (cents, units)"

@@ -7,7 +7,7 @@ verdict on the log as a whole (`contracts`).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -65,6 +65,10 @@ class Log:
     currencies: Currencies = field(default_factory=Currencies)
     date_order: DateOrder = field(default_factory=DateOrder)
     status: pl.Series = field(default_factory=lambda: pl.Series("status", [], dtype=FATES))
+
+    def without_texts(self) -> Log:
+        """What the accounts need of it: the number and the cents of every line, and the fate of every record."""
+        return replace(self, fields=self.fields.select(ROW), lines=self.lines.select(ROW, "gp_cents"))
 
 
 def read_log(records: pl.LazyFrame, headers: Headers, spec: SalesLog, taxonomy: Taxonomy, etl: EtlSettings) -> Log:

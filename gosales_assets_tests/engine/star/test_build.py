@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gosales_assets.engine.findings import blocking
-from gosales_assets.engine.star.build import Star
+from gosales_assets.engine.star import build
+from gosales_assets.engine.star.build import FACT_ORDER, Star
 from gosales_assets.engine.star.contracts import Judge, declared_checks
 from gosales_assets.engine.star.records import row_ids
 from gosales_assets.settings import EtlSettings
@@ -178,6 +179,17 @@ def test_numberless_tidy_lines_of_a_day_are_one_document() -> None:
     built = star(tidy(line(), line(product_sku="Training", product_division="Training")), layout="tidy")
     assert built.fact_transactions["invoice_id"].unique().to_list() == ["AUTO-C1|20240301-1"]
     assert built.fact_events.height == 1
+
+
+@pytest.mark.parametrize("at_a_time", [1, 2, 5, 100])
+def test_facts_are_in_one_order_however_many_are_sorted_at_a_time(
+    monkeypatch: pytest.MonkeyPatch, at_a_time: int
+) -> None:
+    monkeypatch.setattr(build, "_ROWS_SORTED", at_a_time)
+    rows = [line(customer_id=f"C{n % 3}", invoice_id=f"I{n % 2}", gross_profit=str(n)) for n in (7, 3, 9, 1, 8, 2, 6)]
+    facts = star(tidy(*rows), layout="tidy").fact_transactions
+    assert facts.height == len(rows)
+    assert facts.equals(facts.sort(FACT_ORDER))
 
 
 # --- P9 ---------------------------------------------------------------------------------------------------------------
