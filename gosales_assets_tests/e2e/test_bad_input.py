@@ -18,6 +18,9 @@ GOOD = "customer_id,order_date,product_sku,product_division,quantity,gross_profi
     f"C{i % 40:03},2023-{i % 12 + 1:02}-15,SWX_Core,Solidworks,1,{100 + i}\n" for i in range(400)
 )
 HEADER = GOOD.splitlines()[0] + "\n"
+NOBODY = HEADER + "".join(f",{line.partition(',')[2]}\n" for line in GOOD.splitlines()[1:])
+#: A column that was read is gone; its lines still have a division.
+FEWER = "".join(",".join(c for i, c in enumerate(line.split(",")) if i != 2) + "\n" for line in GOOD.splitlines())
 
 
 def runner_on(root: Path, log: str | None, **more) -> Runner:
@@ -41,8 +44,18 @@ def runner_on(root: Path, log: str | None, **more) -> Runner:
         (HEADER, "no record", True),
         (GOOD.replace("order_date", "remark"), "order_date", True),
         (GOOD.replace("-15,", "-99,"), "invalid_date", True),
+        (NOBODY, "missing_customer_id 400", True),
+        (FEWER, "sales_log.product_sku was there in the previous build and is gone", True),
     ],
-    ids=["missing file", "empty file", "header only", "required column missing", "all rows bad"],
+    ids=[
+        "missing file",
+        "empty file",
+        "header only",
+        "required column missing",
+        "all rows bad",
+        "P11 null ids only",
+        "P11 column removed",
+    ],
 )
 def test_a_log_that_cannot_be_used_is_refused_and_nothing_published_changes(tmp_path: Path, log, reason, shuts):
     good = runner_on(tmp_path, GOOD)
@@ -69,6 +82,36 @@ def test_a_log_that_cannot_be_used_is_refused_and_nothing_published_changes(tmp_
     downstream = bad.run([Unit("customer_base", "2023-06-30")])
     assert (downstream.stopped is not None) == shuts
     assert not shuts or "gate closed: star/" in downstream.stopped.reason
+
+
+def test_a_second_build_of_the_same_input_changes_no_byte(tmp_path: Path):
+    assert runner_on(tmp_path, GOOD).run(STAR).stopped is None
+    before = contents(tmp_path / "out")
+    assert any(name.endswith("schema_snapshot.json") for name in before)
+    lines = GOOD.splitlines()[1:]
+    for log in (GOOD, HEADER + "\n".join(lines[::-1]) + "\n"):
+        again = runner_on(tmp_path, log)
+        forced = again.run(STAR, force=True)
+        assert (forced.stopped, forced.materialized > 0) == (None, True)
+        assert contents(tmp_path / "out") == before
+
+
+def test_a_removed_column_is_accepted_for_one_build_and_then_expected(tmp_path: Path):
+    accept = {"etl": {"severity": {"contract_schema_drift": "WARN"}}}
+    snapshot = CATALOG["star/schema_snapshot"]
+    first = runner_on(tmp_path, GOOD)
+    assert first.run(STAR).stopped is None
+    before = first.store.read(snapshot)
+    refused = runner_on(tmp_path, FEWER).run(STAR).stopped
+    assert refused is not None
+    assert "etl.severity.contract_schema_drift: WARN" in refused.reason
+    assert first.store.read(snapshot) == before  # what was refused is no previous build
+
+    assert runner_on(tmp_path, FEWER, **accept).run(STAR).stopped is None
+    assert first.store.read(snapshot) != before
+    last = runner_on(tmp_path, FEWER)
+    assert last.run(STAR).stopped is None
+    assert last.run([Unit("customer_base", "2023-06-30")]).stopped is None
 
 
 def test_a_division_without_positives_gets_a_baseline_and_is_not_ranked(tmp_path: Path):

@@ -223,8 +223,9 @@ def tidy_lines(records: pl.DataFrame, headers: Headers, spec: SalesLog) -> Lines
     silent = profit.is_null() & quantity.is_null()
     if silent.any():
         header = fields["revenue" if derived else "gross_profit"]
-        details = "neither gross profit nor quantity can be read: no line"
-        breaches.append(breach(records.filter(silent), header, "empty_line", None, details))
+        details = "neither gross profit nor quantity: no line"
+        blank = records.filter(silent).join(pl.concat([*breaches, no_breaches()]), on=ROW, how="anti")
+        breaches.append(breach(blank, header, "empty_line", None, details))
     lines = records.select(
         pl.col(ROW).cast(pl.UInt32),
         product_sku=_field(fields, "product_sku"),

@@ -242,19 +242,20 @@ def _tidy_products(
     """Judge the products of tidy lines, and name the product of a line that names only its division."""
     breaches = []
     where = headers.fields.get("product_division") or headers.fields["product_sku"]
-    homeless = lines["product_division"].is_null() & ~lines["excluded"]
+    excluded = lines["excluded"]
+    homeless = lines["product_division"].is_null() & ~excluded
     if homeless.any():
         rows = lines.filter(homeless).select(ROW, observed=pl.coalesce("source_division", "product_sku"))
         why = "neither the product nor the division is in the taxonomy: quarantined"
         breaches.append(breach(rows, where, "unknown_division", "observed", why))
     if "product_sku" in headers.fields:
         sku = headers.fields["product_sku"]
-        blank = lines["product_sku"].is_null() & ~homeless
+        blank = lines["product_sku"].is_null() & ~homeless & ~excluded
         if blank.any():
             breaches.append(
                 breach(lines.filter(blank), sku, "missing_sku", None, "blank: the division stands for the product")
             )
-        unknown = ~lines["known_sku"] & lines["product_sku"].is_not_null() & ~homeless
+        unknown = ~lines["known_sku"] & lines["product_sku"].is_not_null() & ~homeless & ~excluded
         if taxonomy.products and unknown.any():
             rows = lines.filter(unknown).select(ROW, observed=pl.col("product_sku"))
             why = "not in the taxonomy: counted for its division, for no target made of products"
