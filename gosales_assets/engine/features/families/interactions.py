@@ -53,7 +53,7 @@ def declare_features(plan: Plan) -> Iterator[Feature]:
                 span,
                 "Float64",
                 partial(_crossed, at=at, value=value, metric=metric),
-                f"In industry {name}: {words}; 0 in another industry, null when either is unknown.",
+                f"In industry {name}: {words}; 0 in another industry; null when industry or value is unknown.",
                 source=(FACTS, CUSTOMERS),
                 null_policy="null",
                 adjacent=metric == "growth",
@@ -63,4 +63,5 @@ def declare_features(plan: Plan) -> Iterator[Feature]:
 
 def _crossed(ledger: Ledger, *, at: int, value: Callable[[Ledger], np.ndarray], metric: str) -> np.ndarray:
     values = ledger.once(("crossed", metric), lambda: value(ledger))
-    return flag(ledger, column="industry", named=ledger.plan.industries, at=at) * values
+    mine = flag(ledger, column="industry", named=ledger.plan.industries, at=at)
+    return np.where(mine == 1, values, mine)
