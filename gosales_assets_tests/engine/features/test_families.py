@@ -321,6 +321,22 @@ def test_statistics_describe_the_emptied_matrix() -> None:
     assert build.stats["columns"][name]["non_null"] == build.features[name].count() < build.features.height
 
 
+# --- customers who never bought
+
+
+def test_customers_without_lines_change_nothing_of_the_others() -> None:
+    world = random_world(6, features=everything())
+    strangers = {f"S{i:03d}": date(2023, 1, 1) for i in range(600)}
+    few = peopled(world)
+    many = peopled(world.but(dim=dim(world.facts, X001=date(2020, 1, 1), X002=date(2023, 2, 1), **strangers)))
+    a, b = few.build(), many.build()
+    assert b.features.height == a.features.height + 600
+    assert b.features.filter(~pl.col("customer_id").is_in(list(strangers))).equals(a.features)
+    assert {c: v["upper"] for c, v in b.stats["winsor_caps"].items()} == {
+        c: v["upper"] for c, v in a.stats["winsor_caps"].items()
+    }
+
+
 # --- SAFE
 
 
