@@ -105,15 +105,17 @@ def mb_rules(facts: pl.LazyFrame, target: Target, cutoff: date, *, features: Fea
 
 def rules_of(baskets: pl.DataFrame, target: Target, min_support: int) -> pl.DataFrame:
     """The rules `mb_rules` describes, from what customers hold (`held`)."""
-    pairs = baskets.select("customer_id", "product_sku", target.lines().alias("in_target")).unique()
+    # Queries as a whole: this is asked for every target, and often of few customers.
+    pairs = baskets.lazy().select("customer_id", "product_sku", target.lines().alias("in_target")).unique().collect()
     n_customers = pairs["customer_id"].n_unique()
     in_target = pairs.filter("in_target")
-    buyers = in_target.select("customer_id").unique()
+    buyers = in_target.select("customer_id").unique().with_columns(buys=pl.lit(1))
     own = sorted({*in_target["product_sku"], *target.skus})
     baseline = buyers.height / max(1, n_customers)
     return (
-        pairs.filter(~pl.col("product_sku").is_in(own))
-        .join(buyers.with_columns(buys=pl.lit(1)), on="customer_id", how="left")
+        pairs.lazy()
+        .filter(~pl.col("product_sku").is_in(own))
+        .join(buyers.lazy(), on="customer_id", how="left")
         .group_by("product_sku")
         .agg(support=pl.len(), target_customers=pl.col("buys").sum())
         .filter(pl.col("support") >= min_support)
@@ -128,6 +130,7 @@ def rules_of(baskets: pl.DataFrame, target: Target, min_support: int) -> pl.Data
         )
         .select(pl.col(name).cast(dtype) for name, dtype in RULE_SCHEMA.items())
         .sort("lift", "support", "product_sku", descending=[True, True, False])
+        .collect()
     )
 
 
