@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.families import CROWDS
 from bench.report import AREAS, assemble, machine, show
 
 RESULTS = Path(__file__).parent / "results.json"
@@ -65,7 +66,7 @@ def measure(
 ) -> dict[str, dict[str, Any]]:
     """Everything asked, by area and size; each in a process of its own."""
     measured: dict[str, dict[str, Any]] = {"world": {}, **{area: {} for area in areas}}
-    small = [area for area in areas if area not in ("star_scale", "run")]
+    small = [area for area in areas if area not in ("star_scale", "families", "run")]
     for size in sizes if small else ():
         where = folder / str(size)
         measured["world"][str(size)] = _in_process("world", str(size), where)
@@ -77,6 +78,10 @@ def measure(
         written = _in_process("lines", str(size), where)
         measured["star_scale"][str(size)] = written | _in_process("star_scale", str(size), where)
         shutil.rmtree(where)
+    if "families" in areas:
+        for size in CROWDS if sizes == list(SIZES) else sizes:
+            measured["families"][str(size)] = _in_process("families", str(size), folder / "crowd" / str(size))
+            shutil.rmtree(folder / "crowd" / str(size))
     if "run" in areas:
         for world in [DEMO_SIZE, *([str(LARGE_RUN)] if LARGE_RUN in sizes else [])]:
             where = folder / "run" / world
@@ -110,7 +115,7 @@ def _in_process(what: str, size: str, folder: Path) -> dict[str, Any]:
 
 
 def _child(what: str, size: str, folder: str, out: str) -> int:
-    from bench import features, run, star, training, world
+    from bench import families, features, run, star, training, world
 
     customers = None if size == DEMO_SIZE else int(size)
     work: dict[str, Callable[[Any, Path], dict[str, Any]]] = {
@@ -119,6 +124,7 @@ def _child(what: str, size: str, folder: str, out: str) -> int:
         "lines": world.write_lines,
         "star_scale": star.measure_lines,
         "features": features.measure,
+        "families": families.measure,
         "training": training.measure,
         "run": run.measure,
         "again": run.again,

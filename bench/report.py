@@ -16,7 +16,7 @@ from rich.table import Table
 
 from bench.timing import growth_exponent
 
-AREAS = ("star", "star_scale", "features", "training", "run")
+AREAS = ("star", "star_scale", "features", "families", "training", "run")
 
 #: Most each number may be.
 TARGETS = {
@@ -24,6 +24,8 @@ TARGETS = {
     "star_scale": 4.0,
     "star_scale_peak_mb": 8 * 1024,
     "features": 15.0,
+    "families": 25.0,
+    "families_growth": 1.1,
     "training": 1.5,
     "outside_share_demo": 0.40,
     "outside_share_10000": 0.10,
@@ -36,6 +38,7 @@ TARGETS = {
 _WHAT = {
     "star": "star build / plain scan-and-write",
     "features": "features per cutoff / one plain group-by",
+    "families": "every family, 14 targets / one plain group-by",
     "training": "training / bare LightGBM fits",
 }
 
@@ -76,6 +79,9 @@ def _verdicts(measured: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, 
     for size, got in measured.get("star_scale", {}).items():
         yield _WHAT["star"], f"{size} lines, tidy", got["ratio"], TARGETS["star_scale"]
         yield "peak MiB of the star build", f"{size} lines, tidy", got["peak_mb"], TARGETS["star_scale_peak_mb"]
+    if (exponent := _families_growth(measured)) is not None:
+        at = " to ".join((min(measured["families"], key=int), max(measured["families"], key=int)))
+        yield "growth of every family, processor time", f"{at} customers", exponent, TARGETS["families_growth"]
     for size, got in measured.get("run", {}).items():
         at = "demo" if size == "demo" else f"{size} customers"
         yield "share of gosales run outside the engine", at, got["outside_share"], TARGETS[f"outside_share_{size}"]
@@ -85,6 +91,12 @@ def _verdicts(measured: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, 
         if size == "demo":
             yield "runs", at, got["runs"], TARGETS["runs_demo"]
         yield "runs of a second run with nothing changed", at, got["again"]["runs"], TARGETS["runs_of_null_run"]
+
+
+def _families_growth(measured: Mapping[str, Mapping[str, Any]]) -> float | None:
+    """Exponent of processor seconds over customers: it is the same on a machine that others use."""
+    by_size = measured.get("families", {})
+    return growth_exponent([int(s) for s in by_size], [got["cpu_seconds"] for got in by_size.values()])
 
 
 def _ratios(got: Mapping[str, Any]) -> dict[str, float]:
@@ -164,7 +176,7 @@ def _spent(area: str, got: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     if area == "star":
         for log in _logs(got):
             yield f"star {log}", f"{got[log]['seconds']:.3f}", f"{got[log]['plain_seconds']:.3f}"
-    elif area in ("star_scale", "features", "training"):
+    elif area in ("star_scale", "features", "families", "training"):
         yield area, f"{got['seconds']:.3f}", f"{got['plain_seconds']:.3f}"
     elif area == "run":
         yield f"gosales run, {got['runs']} runs, {got['steps']} steps", f"{got['seconds']:.1f}", ""

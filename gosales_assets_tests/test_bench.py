@@ -17,11 +17,10 @@ RESULTS = Path(__file__).parent.parent / "bench" / "results.json"
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
-    """A bench of star and features at 200 customers, and of the star at 2 000 and 4 000 lines."""
+    """A bench of star, features and all families at 200 customers, and of the star at 2 000 and 4 000 lines."""
     out = tmp_path_factory.mktemp("bench") / "results.json"
-    assert (
-        main(["--sizes", "200", "--lines", "2000,4000", "--areas", "star,star_scale,features", "--out", str(out)]) == 0
-    )
+    areas = "star,star_scale,features,families"
+    assert main(["--sizes", "200", "--lines", "2000,4000", "--areas", areas, "--out", str(out)]) == 0
     return json.loads(out.read_text(encoding="utf-8"))
 
 
@@ -33,6 +32,9 @@ def test_every_ratio_is_ours_over_the_plain_thing(small):
         assert got["ratio"] == pytest.approx(got["seconds"] / got["plain_seconds"], rel=0.1)
     assert features["targets"] == 6
     assert 0 < features["rows"] <= 200
+    families = small["measured"]["families"]["200"]
+    assert (families["targets"], families["lines"]) == (14, 4_000)
+    assert families["columns"] > 2 * features["columns"]
     assert star["peak_mb"] > 50
 
 
@@ -41,7 +43,7 @@ def test_verdicts_compare_with_the_targets(small):
     logs = {f"200 customers, {log}" for log in ("wide", "tidy", "tidy_parquet")}
     assert {v["at"] for v in verdicts} == {*logs, "2000 lines, tidy", "4000 lines, tidy", "200 customers"}
     assert all(v["met"] == (v["value"] <= v["target"]) for v in verdicts)
-    targets = ("star", "star_scale", "star_scale_peak_mb", "features")
+    targets = ("star", "star_scale", "star_scale_peak_mb", "features", "families")
     assert {v["target"] for v in verdicts} == {TARGETS[t] for t in targets}
 
 
@@ -66,6 +68,13 @@ def test_an_unknown_area_is_refused(capsys):
     with pytest.raises(SystemExit):
         main(["--areas", "star,speed"])
     assert "'speed' is unknown" in capsys.readouterr().err
+
+
+def test_growth_of_all_families_is_judged():
+    measured = {"families": {"10": {"ratio": 9.0, "cpu_seconds": 1.0}, "100": {"ratio": 30.0, "cpu_seconds": 20.0}}}
+    found = {(v["what"], v["at"]): (v["value"], v["met"]) for v in assemble(measured, [], {})["verdicts"]}
+    assert found["growth of every family, processor time", "10 to 100 customers"] == (1.301, False)
+    assert found["every family, 14 targets / one plain group-by", "100 customers"] == (30.0, False)
 
 
 def test_growth_exponent_of_a_quadratic_is_two():
