@@ -14,9 +14,11 @@ import numpy as np
 import polars as pl
 
 from gosales_assets.engine import population as people
+from gosales_assets.engine.features.embeddings import factorize, net_weights
 from gosales_assets.engine.features.ledger import Ledger, money
 from gosales_assets.engine.features.registry import declared, evaluate
 from gosales_assets.engine.features.spec import LIFE, Plan, Span
+from gosales_assets.timeline import feature_window
 
 if TYPE_CHECKING:
     from gosales_assets.settings import FeatureSettings, PopulationSettings
@@ -65,7 +67,8 @@ def customer_base(
     DataFrame
         One row per customer known at the cutoff, sorted by ``customer_id``: ``customer_id``, ``segment``, the
         ``context__`` columns (gross profit and lines of the recent year, gross profit of the life, raw days since the
-        last line), then every feature of scope ``all`` in canonical order, uncapped.
+        last line), every feature of scope ``all`` in canonical order, uncapped, and the factors of the embeddings that
+        are on (null for customers a fit does not know).
     """
     ledger = read_all(facts, dim, cutoff, features=features, divisions=divisions, mask_tail_days=mask_tail_days)
     segment = people.segments(
@@ -76,7 +79,8 @@ def customer_base(
         assets=assets,
     )
     columns = [*_context(ledger), *evaluate(declared(ledger.plan), ledger, "all")]
-    return beside(ledger.customers.select("customer_id"), segment).hstack(columns)
+    embedded = _embedded(facts, ledger, mask_tail_days)
+    return beside(beside(ledger.customers.select("customer_id"), segment).hstack(columns), embedded)
 
 
 def read_all(
@@ -95,6 +99,18 @@ def read_all(
     industry = dim.select("customer_id", has_industry=pl.col("industry").str.strip_chars().fill_null("") != "")
     customers = people.roster(dim, cutoff).join(industry, on="customer_id", how="left", maintain_order="left")
     return Ledger.read(facts, customers, cutoff, Plan.of(features, divisions), mask_tail_days=mask_tail_days)
+
+
+def _embedded(facts: pl.LazyFrame, ledger: Ledger, mask_tail_days: int) -> pl.DataFrame:
+    """The factors of every customer: fitted once per cutoff, on the customers of the roster."""
+    plan, customers = ledger.plan, ledger.customers.select("customer_id")
+    embedded = customers
+    if plan.transactions_fit:
+        window = feature_window(ledger.cutoff, plan.fit_months, mask_tail_days=mask_tail_days)
+        bought = facts.filter(window.contains()).join(customers.lazy(), on="customer_id", how="semi")
+        factors = factorize(net_weights(bought, "product_sku"), plan.transactions_fit)
+        embedded = embedded.join(factors, on="customer_id", how="left", maintain_order="left")
+    return embedded
 
 
 def beside(customers: pl.DataFrame, told: pl.DataFrame) -> pl.DataFrame:

@@ -164,7 +164,7 @@ def feature_matrix(
         assets=assets,
     )
     keys = beside(base.select("customer_id", "segment"), owner)
-    ledger = Ledger.read(lines, base, cutoff, plan, mask_tail_days=mask_tail_days)
+    ledger = Ledger.read(lines, beside(base, owner), cutoff, plan, mask_tail_days=mask_tail_days)
     columns = {s.name: s for s in evaluate(declared(plan), ledger, "div")}
     columns |= {s.name: base[s.name] for s in specs if s.scope == "all"}
     caps: dict[str, dict[str, Any]] = {}

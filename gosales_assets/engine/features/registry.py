@@ -26,6 +26,7 @@ from gosales_assets.engine.features.families import (
     recency,
     returns,
     season,
+    similarity,
     sources,
     windows,
 )
@@ -48,6 +49,7 @@ FAMILIES = (
     mix,
     diversity,
     returns,
+    similarity,
     sources,
 )
 

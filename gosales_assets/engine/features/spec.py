@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import polars as pl
 
+from gosales_assets.engine.features.embeddings import TRANSACTIONS, Factorization, of_assets
 from gosales_assets.taxonomy import slugify
 from gosales_assets.timeline import YEAR_MONTHS, Window, add_days, feature_window
 
@@ -168,6 +169,10 @@ class Plan:
         Whether features say which sources know the customer.
     divisions
         (display name, slug) of the division columns, in the order given.
+    transactions_fit, assets_fit
+        Parameters of the embeddings of lines and of assets; None when they are off.
+    fit_months
+        How far back the embedding of lines looks, months.
     """
 
     windows: tuple[int, ...]
@@ -180,6 +185,9 @@ class Plan:
     alpha: float | None
     source_flags: bool
     divisions: tuple[tuple[str, str], ...]
+    transactions_fit: Factorization | None
+    assets_fit: Factorization | None
+    fit_months: int
 
     @classmethod
     def of(cls, features: FeatureSettings, divisions: Sequence[str]) -> Plan:
@@ -217,6 +225,9 @@ class Plan:
             alpha=features.eb_alpha_lines if features.use_eb_smoothing else None,
             source_flags=features.add_missingness_flags,
             divisions=tuple((name, slug) for slug, name in slugs.items()),
+            transactions_fit=TRANSACTIONS if features.use_als_embeddings else None,
+            assets_fit=of_assets(features.assets_als) if features.use_assets_als else None,
+            fit_months=features.als_lookback_months,
         )
 
     @property
