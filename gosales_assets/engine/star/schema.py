@@ -71,6 +71,36 @@ class DimCustomer(_Table):
     first_seen_date: pl.Date = pa.Field(nullable=True, description="First order, or first asset purchase.")
 
 
+class FactAssets(_Table):
+    """One row per asset or subscription received, of known and unknown customers and products alike."""
+
+    customer_id: pl.String = pa.Field(
+        nullable=True, str_length={"min_value": 1}, description="Customer key, text; null when nobody could be named."
+    )
+    customer_name: pl.String = pa.Field(nullable=True, description="Name of the customer as received.")
+    customer_match: pl.String = pa.Field(
+        isin=["id", "name", "none"], description="How the customer was found: by id, by a name only one customer has."
+    )
+    product: pl.String = pa.Field(nullable=True, description="Product as received, trimmed.")
+    product_norm: pl.String = pa.Field(nullable=True, description="Product for matching.")
+    internalid: pl.String = pa.Field(nullable=True, description="Key of the item, text.")
+    product_sku: pl.String = pa.Field(nullable=True, description="Product key of the taxonomy.")
+    item_rollup: pl.String = pa.Field(
+        nullable=True, description="Group of items the asset counts in; the product key when no item list names one."
+    )
+    division: pl.String = pa.Field(nullable=True, description="Division the product belongs to.")
+    department: pl.String = pa.Field(nullable=True, description="Department of the item.")
+    category: pl.String = pa.Field(nullable=True, description="Category of the item.")
+    join_method: pl.String = pa.Field(
+        isin=["internalid", "name", "sku", "unmatched"],
+        description="How the product was found: key or name in the item list, product map, not at all.",
+    )
+    quantity: pl.Float64 = pa.Field(description="Units; blank or unreadable counts as one.")
+    purchase_date: pl.Date = pa.Field(nullable=True, description="Date of purchase as received.")
+    valid_purchase: pl.Boolean = pa.Field(description="The purchase date can be one: known, and not before 1996.")
+    expiration_date: pl.Date = pa.Field(nullable=True, description="Last day of the term; null never ends.")
+
+
 class FactEvents(_Table):
     """One row per document, with four columns per target."""
 
