@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from functools import reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,7 @@ import polars as pl
 
 from gosales_assets.engine import population as people
 from gosales_assets.engine.features.embeddings import factorize, net_weights
+from gosales_assets.engine.features.holdings import known_at, read_holdings
 from gosales_assets.engine.features.ledger import Ledger, money
 from gosales_assets.engine.features.registry import declared, evaluate
 from gosales_assets.engine.features.spec import LIFE, Plan, Span
@@ -58,7 +60,7 @@ def customer_base(
     divisions
         Display names of the taxonomy's divisions.
     assets
-        Assets of the customers, for the segment ``cold``; None when there are none.
+        fact_assets, for the segment ``cold`` and the features made of them; None when there are none.
     mask_tail_days
         Newest days hidden from all features, for tests of leakage.
 
@@ -70,7 +72,9 @@ def customer_base(
         last line), every feature of scope ``all`` in canonical order, uncapped, and the factors of the embeddings that
         are on (null for customers a fit does not know).
     """
-    ledger = read_all(facts, dim, cutoff, features=features, divisions=divisions, mask_tail_days=mask_tail_days)
+    ledger = read_all(
+        facts, dim, cutoff, features=features, divisions=divisions, assets=assets, mask_tail_days=mask_tail_days
+    )
     segment = people.segments(
         facts,
         ledger.customers.select("customer_id"),
@@ -79,7 +83,7 @@ def customer_base(
         assets=assets,
     )
     columns = [*_context(ledger), *evaluate(declared(ledger.plan), ledger, "all")]
-    embedded = _embedded(facts, ledger, mask_tail_days)
+    embedded = _embedded(facts, assets, ledger, mask_tail_days)
     return beside(beside(ledger.customers.select("customer_id"), segment).hstack(columns), embedded)
 
 
@@ -90,27 +94,43 @@ def read_all(
     *,
     features: FeatureSettings,
     divisions: Sequence[str],
+    assets: pl.DataFrame | None = None,
     mask_tail_days: int = 0,
 ) -> Ledger:
-    """The ledger of scope ``all``: every line of every customer known at the cutoff."""
+    """The ledger of scope ``all``: every line and asset of every customer known at the cutoff."""
     missing = {"customer_id", "first_seen_date", "industry"} - set(dim.columns)
     if missing:
         raise ValueError(f"dim_customer lacks the column {sorted(missing)[0]!r}; rebuild the star tables")
     industry = dim.select("customer_id", has_industry=pl.col("industry").str.strip_chars().fill_null("") != "")
     customers = people.roster(dim, cutoff).join(industry, on="customer_id", how="left", maintain_order="left")
-    return Ledger.read(facts, customers, cutoff, Plan.of(features, divisions), mask_tail_days=mask_tail_days)
+    plan = Plan.of(features, divisions)
+    held = read_holdings(assets, customers, cutoff, plan, mask_tail_days=mask_tail_days)
+    return Ledger.read(facts, customers, cutoff, plan, mask_tail_days=mask_tail_days, holdings=held)
 
 
-def _embedded(facts: pl.LazyFrame, ledger: Ledger, mask_tail_days: int) -> pl.DataFrame:
+def _embedded(
+    facts: pl.LazyFrame, assets: pl.DataFrame | None, ledger: Ledger, mask_tail_days: int
+) -> pl.DataFrame:
     """The factors of every customer: fitted once per cutoff, on the customers of the roster."""
     plan, customers = ledger.plan, ledger.customers.select("customer_id")
-    embedded = customers
+    roster = customers.lazy()
+    fitted = []
     if plan.transactions_fit:
         window = feature_window(ledger.cutoff, plan.fit_months, mask_tail_days=mask_tail_days)
-        bought = facts.filter(window.contains()).join(customers.lazy(), on="customer_id", how="semi")
-        factors = factorize(net_weights(bought, "product_sku"), plan.transactions_fit)
-        embedded = embedded.join(factors, on="customer_id", how="left", maintain_order="left")
-    return embedded
+        bought = facts.filter(window.contains()).join(roster, on="customer_id", how="semi")
+        fitted.append(factorize(net_weights(bought, "product_sku"), plan.transactions_fit))
+    if plan.assets_fit:
+        if assets is None:
+            raise ValueError("features.use_assets_als is on, but no assets were given; give fact_assets")
+        known = known_at(assets, ledger.cutoff, mask_tail_days=mask_tail_days).lazy()
+        # Everything bought by the cutoff, expired or not: the end of a term may be today's.
+        held = known.join(roster, on="customer_id", how="semi").with_columns(
+            item=pl.coalesce("item_rollup", "product_sku")
+        )
+        fitted.append(factorize(net_weights(held, "item"), plan.assets_fit))
+    return reduce(
+        lambda left, factors: left.join(factors, on="customer_id", how="left", maintain_order="left"), fitted, customers
+    )
 
 
 def beside(customers: pl.DataFrame, told: pl.DataFrame) -> pl.DataFrame:

@@ -45,6 +45,8 @@ class Factorization:
         Ridge penalty.
     confidence
         How much a unit of weight adds to the confidence that a customer wants an item.
+    max_customers, max_items
+        Sizes above which a table is refused; None is any.
     """
 
     name: str
@@ -52,6 +54,8 @@ class Factorization:
     iterations: int
     regularization: float
     confidence: float = 10.0
+    max_customers: int | None = None
+    max_items: int | None = None
 
     @property
     def columns(self) -> list[str]:
@@ -64,7 +68,14 @@ TRANSACTIONS = Factorization("tx", factors=16, iterations=15, regularization=0.1
 
 def of_assets(settings: AssetsAls) -> Factorization:
     """The fit of assets, from its settings."""
-    return Factorization("assets", factors=settings.factors, iterations=settings.iters, regularization=settings.reg)
+    return Factorization(
+        "assets",
+        factors=settings.factors,
+        iterations=settings.iters,
+        regularization=settings.reg,
+        max_customers=settings.max_rows,
+        max_items=settings.max_cols,
+    )
 
 
 def net_weights(bought: pl.LazyFrame, item: str) -> pl.DataFrame:
@@ -111,13 +122,22 @@ def factorize(weights: pl.DataFrame, how: Factorization) -> pl.DataFrame:
 
     Raises
     ------
+    ValueError
+        When the table is larger than ``how`` allows.
     ModuleNotFoundError
         When the package ``implicit`` is not installed.
     """
     customers = weights["customer_id"].rle().struct.unnest()
     if not customers.height:
         return pl.DataFrame(schema={"customer_id": pl.String, **dict.fromkeys(how.columns, pl.Float64)})
-    items = weights["item"].cast(pl.Enum(weights["item"].unique().sort())).to_physical().to_numpy()
+    names = weights["item"].unique().sort()
+    for what, found, most in (("rows", customers.height, how.max_customers), ("cols", len(names), how.max_items)):
+        if most is not None and found > most:
+            raise ValueError(
+                f"the embedding of {how.name} has {found} {what}, more than features.{how.name}_als.max_{what} = {most}; "
+                "raise it, or switch the embedding off"
+            )
+    items = weights["item"].cast(pl.Enum(names)).to_physical().to_numpy()
     rows = np.repeat(np.arange(customers.height), customers["len"].to_numpy())
     factors = _fit(rows, items, weights["weight"].to_numpy(), how)
     return pl.DataFrame({"customer_id": customers["value"], **dict(zip(how.columns, factors.T, strict=True))})

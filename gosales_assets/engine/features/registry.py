@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from gosales_assets.engine.features.families import (
+    assets,
     deltas,
     diversity,
     dynamics,
@@ -49,6 +50,7 @@ FAMILIES = (
     mix,
     diversity,
     returns,
+    assets,
     similarity,
     sources,
 )

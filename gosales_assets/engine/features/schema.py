@@ -75,7 +75,7 @@ class FeatureCatalog(pa.DataFrameModel):
     window_end: pl.Date = pa.Field(description="Last day read.")
     lag_days: pl.Int16 = pa.Field(ge=0, description="Days before the cutoff at which the window ends.")
     source_table: pl.String = pa.Field(
-        isin=["fact_transactions", "dim_customer"], description="Artifact the feature is computed from."
+        isin=["fact_transactions", "dim_customer", "fact_assets"], description="Artifact the feature is computed from."
     )
     dtype: pl.String = pa.Field(isin=["Int32", "Int8", "Float64"], description="Type in the matrix.")
     null_policy: pl.String = pa.Field(

@@ -33,6 +33,7 @@ SCOPES: tuple[Scope, ...] = ("all", "div")
 DTYPES: dict[str, pl.DataType] = {"Int32": pl.Int32(), "Int8": pl.Int8(), "Float64": pl.Float64()}
 FACTS = "fact_transactions"
 CUSTOMERS = "dim_customer"
+ASSETS = "fact_assets"
 
 _NAME = re.compile(r"[a-z0-9_]+")
 
@@ -169,6 +170,10 @@ class Plan:
         Whether features say which sources know the customer.
     divisions
         (display name, slug) of the division columns, in the order given.
+    assets
+        Whether there are features of assets.
+    expiring_guard
+        Days after the cutoff whose ends of terms are left out; None when features must not read them at all.
     transactions_fit, assets_fit
         Parameters of the embeddings of lines and of assets; None when they are off.
     fit_months
@@ -185,6 +190,8 @@ class Plan:
     alpha: float | None
     source_flags: bool
     divisions: tuple[tuple[str, str], ...]
+    assets: bool
+    expiring_guard: int | None
     transactions_fit: Factorization | None
     assets_fit: Factorization | None
     fit_months: int
@@ -225,6 +232,8 @@ class Plan:
             alpha=features.eb_alpha_lines if features.use_eb_smoothing else None,
             source_flags=features.add_missingness_flags,
             divisions=tuple((name, slug) for slug, name in slugs.items()),
+            assets=features.use_assets,
+            expiring_guard=features.expiring_guard_days if features.assets_keep_terms else None,
             transactions_fit=TRANSACTIONS if features.use_als_embeddings else None,
             assets_fit=of_assets(features.assets_als) if features.use_assets_als else None,
             fit_months=features.als_lookback_months,

@@ -14,7 +14,7 @@ import numpy as np
 
 from gosales_assets.engine.features.embeddings import Factorization, similarity
 from gosales_assets.engine.features.ledger import Ledger
-from gosales_assets.engine.features.spec import Feature, Plan, Span, declare
+from gosales_assets.engine.features.spec import ASSETS, LIFE, Feature, Plan, Span, declare
 
 
 def declare_features(plan: Plan) -> Iterator[Feature]:
@@ -29,6 +29,20 @@ def declare_features(plan: Plan) -> Iterator[Feature]:
             partial(_similarity, fit=plan.transactions_fit),
             f"Cosine with the mean owner of the target in the embedding of lines {span.words}, in [-1, 1]; "
             "null without a net purchase or without an owner.",
+            null_policy="null",
+            everyone=True,
+        )
+    if plan.assets_fit:
+        yield declare(
+            "als",
+            "div",
+            "assets_similarity",
+            LIFE,
+            "Float64",
+            partial(_similarity, fit=plan.assets_fit),
+            f"Cosine with the mean owner of the target in the embedding of assets bought {LIFE.words}, in [-1, 1]; "
+            "null without an asset or without an owner that has one.",
+            source=ASSETS,
             null_policy="null",
             everyone=True,
         )
