@@ -8,19 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from functools import reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from gosales_assets.engine import population as people
-from gosales_assets.engine.features.embeddings import factorize, net_weights
-from gosales_assets.engine.features.holdings import known_at, read_holdings
+from gosales_assets.engine.features.holdings import read_holdings
 from gosales_assets.engine.features.ledger import Ledger, money
-from gosales_assets.engine.features.registry import declared, evaluate
+from gosales_assets.engine.features.registry import declared, evaluate, shared
 from gosales_assets.engine.features.spec import LIFE, Plan, Span
-from gosales_assets.timeline import feature_window
 
 if TYPE_CHECKING:
     from gosales_assets.settings import FeatureSettings, PopulationSettings
@@ -42,6 +39,7 @@ def customer_base(
     features: FeatureSettings,
     population: PopulationSettings,
     divisions: Sequence[str],
+    skus: Sequence[str] = (),
     assets: pl.DataFrame | None = None,
     mask_tail_days: int = 0,
 ) -> pl.DataFrame:
@@ -59,6 +57,8 @@ def customer_base(
         Settings.
     divisions
         Display names of the taxonomy's divisions.
+    skus
+        The taxonomy's SKUs.
     assets
         fact_assets, for the segment ``cold`` and the features made of them; None when there are none.
     mask_tail_days
@@ -69,11 +69,18 @@ def customer_base(
     DataFrame
         One row per customer known at the cutoff, sorted by ``customer_id``: ``customer_id``, ``segment``, the
         ``context__`` columns (gross profit and lines of the recent year, gross profit of the life, raw days since the
-        last line), every feature of scope ``all`` in canonical order, uncapped, and the factors of the embeddings that
-        are on (null for customers a fit does not know).
+        last line), every feature of scope ``all`` in canonical order, uncapped, and the ``shared__`` columns: what
+        features of every target rest on, and no matrix holds.
     """
     ledger = read_all(
-        facts, dim, cutoff, features=features, divisions=divisions, assets=assets, mask_tail_days=mask_tail_days
+        facts,
+        dim,
+        cutoff,
+        features=features,
+        divisions=divisions,
+        skus=skus,
+        assets=assets,
+        mask_tail_days=mask_tail_days,
     )
     segment = people.segments(
         facts,
@@ -82,9 +89,8 @@ def customer_base(
         warm_window_months=population.warm_window_months,
         assets=assets,
     )
-    columns = [*_context(ledger), *evaluate(declared(ledger.plan), ledger, "all")]
-    embedded = _embedded(facts, assets, ledger, mask_tail_days)
-    return beside(beside(ledger.customers.select("customer_id"), segment).hstack(columns), embedded)
+    columns = [*_context(ledger), *evaluate(declared(ledger.plan), ledger, "all"), *told_to_targets(ledger)]
+    return beside(ledger.customers.select("customer_id"), segment).hstack(columns)
 
 
 def read_all(
@@ -94,43 +100,38 @@ def read_all(
     *,
     features: FeatureSettings,
     divisions: Sequence[str],
+    skus: Sequence[str] = (),
     assets: pl.DataFrame | None = None,
     mask_tail_days: int = 0,
 ) -> Ledger:
     """The ledger of scope ``all``: every line and asset of every customer known at the cutoff."""
-    missing = {"customer_id", "first_seen_date", "industry"} - set(dim.columns)
-    if missing:
-        raise ValueError(f"dim_customer lacks the column {sorted(missing)[0]!r}; rebuild the star tables")
-    industry = dim.select("customer_id", has_industry=pl.col("industry").str.strip_chars().fill_null("") != "")
-    customers = people.roster(dim, cutoff).join(industry, on="customer_id", how="left", maintain_order="left")
-    plan = Plan.of(features, divisions)
-    held = read_holdings(assets, customers, cutoff, plan, mask_tail_days=mask_tail_days)
-    return Ledger.read(facts, customers, cutoff, plan, mask_tail_days=mask_tail_days, holdings=held)
-
-
-def _embedded(
-    facts: pl.LazyFrame, assets: pl.DataFrame | None, ledger: Ledger, mask_tail_days: int
-) -> pl.DataFrame:
-    """The factors of every customer: fitted once per cutoff, on the customers of the roster."""
-    plan, customers = ledger.plan, ledger.customers.select("customer_id")
-    roster = customers.lazy()
-    fitted = []
-    if plan.transactions_fit:
-        window = feature_window(ledger.cutoff, plan.fit_months, mask_tail_days=mask_tail_days)
-        bought = facts.filter(window.contains()).join(roster, on="customer_id", how="semi")
-        fitted.append(factorize(net_weights(bought, "product_sku"), plan.transactions_fit))
-    if plan.assets_fit:
-        if assets is None:
-            raise ValueError("features.use_assets_als is on, but no assets were given; give fact_assets")
-        known = known_at(assets, ledger.cutoff, mask_tail_days=mask_tail_days).lazy()
-        # Everything bought by the cutoff, expired or not: the end of a term may be today's.
-        held = known.join(roster, on="customer_id", how="semi").with_columns(
-            item=pl.coalesce("item_rollup", "product_sku")
-        )
-        fitted.append(factorize(net_weights(held, "item"), plan.assets_fit))
-    return reduce(
-        lambda left, factors: left.join(factors, on="customer_id", how="left", maintain_order="left"), fitted, customers
+    industries = ("industry", "industry_sub")
+    if missing := sorted({"customer_id", "first_seen_date", *industries} - set(dim.columns)):
+        raise ValueError(f"dim_customer lacks the column {missing[0]!r}; rebuild the star tables")
+    known = dim.select("customer_id", *(_text(c) for c in industries))
+    customers = people.roster(dim, cutoff).join(known, on="customer_id", how="left", maintain_order="left")
+    plan = Plan.of(features, divisions, skus)
+    return Ledger.read(
+        facts,
+        customers,
+        cutoff,
+        plan,
+        further=plan.further_columns,
+        mask_tail_days=mask_tail_days,
+        holdings=read_holdings(assets, customers, cutoff, plan, mask_tail_days=mask_tail_days),
     )
+
+
+def told_to_targets(ledger: Ledger, lag_days: int | None = None) -> list[pl.Series]:
+    """The shared columns, one value per customer; of one lag only, when it is given."""
+    told = (s for s in shared(ledger.plan) if lag_days in (None, s.lag_days))
+    return [pl.Series(s.name, s.value(ledger)) for s in told]
+
+
+def _text(column: str) -> pl.Expr:
+    """Trimmed text; null where nothing is left."""
+    trimmed = pl.col(column).str.strip_chars()
+    return pl.when(trimmed != "").then(trimmed)
 
 
 def beside(customers: pl.DataFrame, told: pl.DataFrame) -> pl.DataFrame:

@@ -1,7 +1,7 @@
 """Where customers stand to each other by what they buy, and how like a target's owners each of them is.
 
 Belongs here: the factors of (customer x item) tables, and the likeness that follows from them. Does not belong here:
-which lines or assets make the tables' rows (`base`), the declared features (`families.similarity`).
+which lines or assets make the tables, the declared features (`families.similarity`).
 
 Why the factors themselves are no features: the axes of a fit are arbitrary. Every cutoff has a fit of its own, a model
 learns from several cutoffs pooled, and factor 3 of one has nothing to do with factor 3 of another. Angles between the
@@ -35,8 +35,8 @@ class Factorization:
 
     Attributes
     ----------
-    name
-        What is factorised; part of the names of its columns.
+    of
+        What is factorised.
     factors
         Dimensions.
     iterations
@@ -49,7 +49,7 @@ class Factorization:
         Sizes above which a table is refused; None is any.
     """
 
-    name: str
+    of: str
     factors: int
     iterations: int
     regularization: float
@@ -58,12 +58,12 @@ class Factorization:
     max_items: int | None = None
 
     @property
-    def columns(self) -> list[str]:
-        """Names of the factors in customer_base: internal to a cutoff, no features."""
-        return [f"embedding__{self.name}_{i:02d}" for i in range(self.factors)]
+    def dtype(self) -> pl.Array:
+        """Type of the column of factors."""
+        return pl.Array(pl.Float64(), self.factors)
 
 
-TRANSACTIONS = Factorization("tx", factors=16, iterations=15, regularization=0.1)
+TRANSACTIONS = Factorization("lines", factors=16, iterations=15, regularization=0.1)
 
 
 def of_assets(settings: AssetsAls) -> Factorization:
@@ -78,47 +78,25 @@ def of_assets(settings: AssetsAls) -> Factorization:
     )
 
 
-def net_weights(bought: pl.LazyFrame, item: str) -> pl.DataFrame:
-    """How much of each item a customer has taken, net of returns, on a scale that dampens large orders.
+def embed(taken: pl.DataFrame, customers: int, how: Factorization) -> pl.Series:
+    """Factors of each customer by implicit-feedback alternating least squares (Hu, Koren and Volinsky, 2008).
+
+    The weight of an item is ln(1 + net quantity): returns are taken off, and a large order is not a large love.
 
     Parameters
     ----------
-    bought
-        ``customer_id``, the item's column and ``quantity``; an unknown quantity counts as one.
-    item
-        Column that names the item; rows without one tell nothing.
-
-    Returns
-    -------
-    DataFrame
-        ``customer_id``, ``item``, ``weight`` = ln(1 + net quantity), positive ones only, sorted.
-    """
-    net = pl.col("quantity").fill_null(1.0).sum().round(QUANTITY_DECIMALS)
-    return (
-        bought.filter(pl.col(item).is_not_null())
-        .group_by("customer_id", pl.col(item).cast(pl.String).alias("item"))
-        .agg(weight=net)
-        .filter(pl.col("weight") > 0)
-        .with_columns(pl.col("weight").log1p())
-        .sort("customer_id", "item")
-        .collect()
-    )
-
-
-def factorize(weights: pl.DataFrame, how: Factorization) -> pl.DataFrame:
-    """Fit implicit-feedback alternating least squares (Hu, Koren and Volinsky, 2008).
-
-    Parameters
-    ----------
-    weights
-        ``customer_id``, ``item``, ``weight`` > 0; one row per pair, sorted.
+    taken
+        ``row`` (position of the customer), ``item``, ``quantity``; an unknown quantity counts as one, an unknown item
+        tells nothing.
+    customers
+        Number of customers.
     how
         Parameters.
 
     Returns
     -------
-    DataFrame
-        ``customer_id`` and the columns of ``how``, one row per customer of ``weights``, sorted.
+    Series
+        ``how.dtype``, one per customer; null for those without an item of positive net quantity.
 
     Raises
     ------
@@ -127,23 +105,40 @@ def factorize(weights: pl.DataFrame, how: Factorization) -> pl.DataFrame:
     ModuleNotFoundError
         When the package ``implicit`` is not installed.
     """
-    customers = weights["customer_id"].rle().struct.unnest()
-    if not customers.height:
-        return pl.DataFrame(schema={"customer_id": pl.String, **dict.fromkeys(how.columns, pl.Float64)})
-    names = weights["item"].unique().sort()
-    for what, found, most in (("rows", customers.height, how.max_customers), ("cols", len(names), how.max_items)):
+    weights = (
+        taken.drop_nulls("item")
+        .group_by("row", pl.col("item").cast(pl.String))
+        .agg(quantity=pl.col("quantity").fill_null(1.0).sum().round(QUANTITY_DECIMALS))
+        .filter(pl.col("quantity") > 0)
+        .sort("row", "item")
+    )
+    known = weights["row"].unique().sort()
+    items = weights["item"].unique().sort()
+    _refuse_large(len(known), len(items), how)
+    factors = np.empty((0, how.factors))
+    if len(known):
+        factors = _fit(
+            np.searchsorted(known, weights["row"]),
+            weights["item"].cast(pl.Enum(items)).to_physical().to_numpy(),
+            np.log1p(weights["quantity"].to_numpy()),
+            how,
+        )
+    told = pl.DataFrame({"row": known, "factors": pl.Series(factors, dtype=how.dtype)})
+    everyone = pl.DataFrame({"row": np.arange(customers)})
+    return everyone.join(told, on="row", how="left", maintain_order="left")["factors"]
+
+
+def _refuse_large(customers: int, items: int, how: Factorization) -> None:
+    for what, found, most in (("rows", customers, how.max_customers), ("cols", items, how.max_items)):
         if most is not None and found > most:
             raise ValueError(
-                f"the embedding of {how.name} has {found} {what}, more than features.{how.name}_als.max_{what} = {most}; "
+                f"the embedding of {how.of} has {found} {what}, more than features.{how.of}_als.max_{what} = {most}; "
                 "raise it, or switch the embedding off"
             )
-    items = weights["item"].cast(pl.Enum(names)).to_physical().to_numpy()
-    rows = np.repeat(np.arange(customers.height), customers["len"].to_numpy())
-    factors = _fit(rows, items, weights["weight"].to_numpy(), how)
-    return pl.DataFrame({"customer_id": customers["value"], **dict(zip(how.columns, factors.T, strict=True))})
 
 
 def _fit(rows: np.ndarray, items: np.ndarray, weights: np.ndarray, how: Factorization) -> np.ndarray:
+    """Factors of the customers, shape (customers, factors)."""
     from scipy.sparse import csr_matrix
     from threadpoolctl import threadpool_limits
 
@@ -188,7 +183,8 @@ def similarity(factors: np.ndarray, owners: np.ndarray) -> np.ndarray:
 
     Examples
     --------
-    >>> similarity(np.array([[1.0, 1.0], [0.9, 0.8], [0.8, 0.9], [np.nan, np.nan]]), np.array([True, True, False, True]))
+    >>> factors = np.array([[1.0, 1.0], [0.9, 0.8], [0.8, 0.9], [np.nan, np.nan]])
+    >>> similarity(factors, np.array([True, True, False, True]))
     array([0.999672, 0.999453, 0.996323,      nan])
     """
     known = ~np.isnan(factors).any(axis=1)

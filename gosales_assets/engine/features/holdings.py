@@ -137,18 +137,13 @@ def read_holdings(
     Holdings or None
         None when no feature is made of assets, or there are none.
     """
-    if assets is None or not plan.assets:
+    if assets is None or not (plan.assets or plan.assets_fit):
         return None
-    known = known_at(assets, cutoff, mask_tail_days=mask_tail_days)
+    hidden = pl.col("purchase_date") > add_days(cutoff, -mask_tail_days)
+    known = assets_as_of(assets.filter(~hidden.fill_null(False)), cutoff)
     if target is not None:
         known = known.filter(belongs_to(target, denylist))
     positions = customers.select("customer_id", row=pl.int_range(pl.len(), dtype=pl.Int64))
     placed = known.join(positions, on="customer_id", how="inner", maintain_order="left")
     names = tuple(name for name, _ in plan.divisions)
     return Holdings(customers.height, placed.drop("row"), placed["row"].to_numpy(), cutoff, names)
-
-
-def known_at(assets: pl.DataFrame, cutoff: date, *, mask_tail_days: int = 0) -> pl.DataFrame:
-    """`assets_as_of` a cutoff, without what was bought in the newest days when those are hidden."""
-    hidden = pl.col("purchase_date") > add_days(cutoff, -mask_tail_days)
-    return assets_as_of(assets.filter(~hidden.fill_null(False)), cutoff)

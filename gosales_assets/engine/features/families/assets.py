@@ -105,6 +105,7 @@ def _terms(
         dtype="Int32",
         null_policy="null",
         measures_age=True,
+        adjacent=True,
     )
 
 
@@ -117,9 +118,7 @@ def _asset(
     dtype: Dtype = "Float64",
     **more: Any,
 ) -> Feature:
-    return declare(
-        "assets", scope, metric, LIFE, dtype, value, description, source=ASSETS, everyone=True, **more
-    )
+    return declare("assets", scope, metric, LIFE, dtype, value, description, source=ASSETS, everyone=True, **more)
 
 
 def _ahead(guard: int, days: int) -> str:

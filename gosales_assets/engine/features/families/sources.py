@@ -16,7 +16,7 @@ def declare_features(plan: Plan) -> Iterator[Feature]:
     yield _flag("has_tx", FACTS, _has_lines, "1 when the customer has a line up to the cutoff.")
     yield _flag("has_industry", CUSTOMERS, _has_industry, "1 when the industry of the customer is known.")
     if plan.assets:
-        yield _flag("has_assets", ASSETS, _has_assets, "1 when the customer holds an asset, expired or not.")
+        yield _flag("has_assets", ASSETS, _has_assets, "1 when the customer has had an asset, expired or not.")
 
 
 def _flag(name: str, source: str, value: Callable[[Ledger], Values], description: str) -> Feature:
@@ -24,9 +24,8 @@ def _flag(name: str, source: str, value: Callable[[Ledger], Values], description
         name=f"src__{name}",
         family="src",
         scope="all",
-        window_months=LIFE.months,
-        lag_days=LIFE.lag_days,
-        source=source,
+        span=LIFE,
+        sources=(source,),
         dtype="Int8",
         known_forward=False,
         description=description,
@@ -40,7 +39,7 @@ def _has_lines(ledger: Ledger) -> np.ndarray:
 
 
 def _has_industry(ledger: Ledger) -> Values:
-    return ledger.customers["has_industry"]
+    return ledger.customers["industry"].is_not_null()
 
 
 def _has_assets(ledger: Ledger) -> np.ndarray:
