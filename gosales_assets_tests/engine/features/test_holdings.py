@@ -76,7 +76,8 @@ ORACLE = held(
         ("A", {"active_n__life": 3, "ever_n__life": 4, "expired_n__life": 1, "tenure_days__life": 731,
                "expiring_n__next30d": 2, "expiring_n__next60d": 2, "expiring_n__next90d": 2,
                "expiring_share__next30d": 2 / 3, "bad_purchase_share__life": 0.0,
-               "days_since_expiration__life": 30, "days_to_expiration__life": 10,
+               "days_since_expiration__life": 30, "days_to_expiration__life": 10, "days_covered__life": 184,
+               "days_covered_solidworks__life": 184, "days_covered_pdm__life": None,
                "on_assets__life": 2, "off_assets__life": 1, "on_share__life": 2 / 3,
                "active_n_solidworks__life": 3, "active_n_pdm__life": 0, "ever_n_pdm__life": 1,
                "days_since_expiration_pdm__life": 30, "days_since_expiration_solidworks__life": None}),
@@ -152,7 +153,7 @@ def test_terms_under_way_are_left_out_up_to_and_with_the_guard():
 def test_columns_speak_of_the_future_only_where_they_say_so():
     specs = [s for s in feature_specs(world(ORACLE).features, TAXONOMY.divisions) if s.family == "assets"]
     ahead = {s.name for s in specs if s.known_forward}
-    assert ahead == {s.name for s in specs if "expiring" in s.name or "days_to" in s.name}
+    assert ahead == {s.name for s in specs if any(word in s.name for word in ("expiring", "days_to", "covered"))}
     assert not any(s.safe for s in specs if s.name in ahead)
     assert {s.source for s in specs} == {"fact_assets"}
 
@@ -211,7 +212,7 @@ def test_where_terms_are_todays_no_feature_of_assets_reads_them():
     before, after = (WORLD.but(features=off, assets=a).build().features for a in (KNOWN, today))
     mine = [c for c in before.columns if c.startswith("assets__")]
     assert before.select(mine).equals(after.select(mine))
-    assert not any("expir" in c or "active" in c or "__on_" in c for c in mine)
+    assert not any("expir" in c or "active" in c or "covered" in c or "__on_" in c for c in mine)
     assert {"assets__all__ever_n__life", "assets__all__tenure_days__life", "assets__div__ever_n__life"} <= set(mine)
     shared = [c for c in WORLD.but(features=off, assets=KNOWN).base().columns if c.startswith("shared__als")]
     bases = [WORLD.but(features=off, assets=a).base().select(shared) for a in (KNOWN, today)]

@@ -47,8 +47,8 @@ def declare_features(plan: Plan) -> Iterator[Feature]:
     yield from _held(plan.expiring_guard)
     for at, suffix, of in divisions:
         yield _asset("all", f"active_n{suffix}", partial(_units, which=_active, at=at), f"Units{of} not expired.")
-        yield from _terms("all", plan.expiring_guard, suffix, of, at, HORIZONS if at is None else HORIZONS[-1:])
-    yield from _terms("div", plan.expiring_guard, "", " of the target", None, HORIZONS)
+        yield from _terms("all", plan.expiring_guard, suffix, of, at)
+    yield from _terms("div", plan.expiring_guard, "", " of the target")
 
 
 def _held(guard: int) -> Iterator[Feature]:
@@ -75,11 +75,9 @@ def _held(guard: int) -> Iterator[Feature]:
         )
 
 
-def _terms(
-    scope: Scope, guard: int, suffix: str, of: str, at: int | None, horizons: tuple[int, ...]
-) -> Iterator[Feature]:
-    """Ends of terms, ahead and behind."""
-    for days in horizons:
+def _terms(scope: Scope, guard: int, suffix: str, of: str, at: int | None = None) -> Iterator[Feature]:
+    """Ends of terms, ahead and behind; of a single division without the shorter horizons and the first end."""
+    for days in HORIZONS if at is None else HORIZONS[-1:]:
         yield _asset(
             scope,
             f"expiring_n{suffix}",
@@ -88,15 +86,17 @@ def _terms(
             label=f"next{days}d",
             known_forward=True,
         )
-    yield _asset(
-        scope,
-        f"days_to_expiration{suffix}",
-        partial(_days_to, guard=guard, at=at),
-        f"Days to the next end of a term{of} more than {guard} days after the cutoff; null without one.",
-        dtype="Int32",
-        null_policy="null",
-        known_forward=True,
-    )
+    ends = (("days_to_expiration", _days_to, "next"),) if at is None else ()
+    for metric, value, which in (*ends, ("days_covered", _days_covered, "last")):
+        yield _asset(
+            scope,
+            f"{metric}{suffix}",
+            partial(value, guard=guard, at=at),
+            f"Days to the {which} end of a term{of} more than {guard} days after the cutoff; null without one.",
+            dtype="Int32",
+            null_policy="null",
+            known_forward=True,
+        )
     yield _asset(
         scope,
         f"days_since_expiration{suffix}",
@@ -173,6 +173,11 @@ def _expiring_share(ledger: Ledger, *, guard: int, days: int) -> np.ndarray:
 def _days_to(ledger: Ledger, *, guard: int, at: int | None) -> np.ndarray:
     held = ledger.held
     return held.least(held.days_left, (held.days_left > guard) & held.of_division(at))
+
+
+def _days_covered(ledger: Ledger, *, guard: int, at: int | None) -> np.ndarray:
+    held = ledger.held
+    return -held.least(-held.days_left, (held.days_left > guard) & held.of_division(at))
 
 
 def _days_since(ledger: Ledger, *, at: int | None) -> np.ndarray:
