@@ -1,7 +1,7 @@
 """``python -m bench``: measure, write ``bench/results.json``, print.
 
 Belongs here: options, one process per area and size, the order of measurements. Does not belong here: measuring
-(`star`, `features`, `training`, `run`), what the numbers must reach (`report`).
+(`star`, `features`, `training`, `families`, `run`), what the numbers must reach (`report`).
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ SIZES = (1_000, 10_000, 50_000)
 #: Fixed, so that results of machines with more cores can be compared.
 THREADS = "2"
 DEMO_SIZE, LARGE_RUN = "demo", 10_000
+#: What families are worth is asked of one world, large enough to tell.
+FAMILIES_SIZE = 10_000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,7 +66,7 @@ def measure(sizes: Sequence[int], areas: Sequence[str], folder: Path) -> dict[st
     for size in sizes if small else ():
         where = folder / str(size)
         measured["world"][str(size)] = _in_process("world", str(size), where)
-        for area in small:
+        for area in (a for a in small if a != "families" or size == FAMILIES_SIZE):
             measured[area][str(size)] = _in_process(area, str(size), where)
         shutil.rmtree(where)
     if "run" in areas:
@@ -100,7 +102,7 @@ def _in_process(what: str, size: str, folder: Path) -> dict[str, Any]:
 
 
 def _child(what: str, size: str, folder: str, out: str) -> int:
-    from bench import features, run, star, training, world
+    from bench import families, features, run, star, training, world
 
     customers = None if size == DEMO_SIZE else int(size)
     work: dict[str, Callable[[Any, Path], dict[str, Any]]] = {
@@ -108,6 +110,7 @@ def _child(what: str, size: str, folder: str, out: str) -> int:
         "star": star.measure,
         "features": features.measure,
         "training": training.measure,
+        "families": families.measure,
         "run": run.measure,
         "again": run.again,
     }

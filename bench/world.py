@@ -35,7 +35,7 @@ def settings_of(folder: Path, layout: Layout) -> Settings:
 
 
 def write(customers: int, folder: Path) -> dict[str, Any]:
-    """Write a world, and the facts and customers that the areas behind the star start from.
+    """Write a world, and the facts, customers and assets that the areas behind the star start from.
 
     Returns
     -------
@@ -54,6 +54,7 @@ def write(customers: int, folder: Path) -> dict[str, Any]:
     star = build(settings_of(folder, "tidy"))
     star.fact_transactions.write_parquet(facts_path(folder))
     star.dim_customer.write_parquet(customers_path(folder))
+    star.fact_assets.write_parquet(assets_path(folder))
     return made | {"lines": star.fact_transactions.height}
 
 
@@ -63,6 +64,10 @@ def log_path(folder: Path, layout: Layout) -> Path:
 
 def facts_path(folder: Path) -> Path:
     return folder / "fact_transactions.parquet"
+
+
+def assets_path(folder: Path) -> Path:
+    return folder / "fact_assets.parquet"
 
 
 def customers_path(folder: Path) -> Path:
