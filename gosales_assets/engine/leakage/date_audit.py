@@ -368,9 +368,9 @@ class _Truth:
         return days[at - 1] if at and days[at - 1] > window.after else None
 
     def _first_after(self, spec: FeatureSpec, end: date) -> date | None:
-        after = []
+        after: list[date | None] = []
         if ASSETS in spec.sources:
-            after.append(self._bought(after=end).min())
+            after.append(self._bought(after=end).min())  # type: ignore[arg-type]
         if spec.sources != (ASSETS,):
             lines = self.facts.filter(self.target.lines()) if _lines_of(spec) == "div" else self.facts
             after.append(lines.filter(~_upto(end)).select(pl.col("order_date").min()).collect().item())
