@@ -282,7 +282,7 @@ class AssetsAls(Section):
 
 
 #: A name that stands for any, in the reference of the features.
-_EXAMPLES = {"branches": "<branch>", "industries": "<industry>", "sub_industries": "<sub_industry>"}
+_EXAMPLES = {"branches": "BRANCH", "industries": "INDUSTRY", "sub_industries": "SUB_INDUSTRY"}
 
 
 class FeatureSettings(Section):

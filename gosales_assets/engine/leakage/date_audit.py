@@ -340,7 +340,7 @@ class _Truth:
             future = add_days(self.cutoff, -youngest)
             return self._row(name, spec, LEAK, f"{-youngest} days after the cutoff by its own value", future)
         if spec.lag_days and not _same(features, self.lagged[spec.lag_days], name):
-            return self._differs(name, spec, spec.span.window(self.cutoff).until)
+            return self._differs(name, spec, self._declared_end(spec))
         if not _same(features, self.fresh, name) or (name in base.columns and not _same(base, self.base, name)):
             return self._differs(name, spec, self.cutoff)
         latest = self._latest(spec)
@@ -367,6 +367,10 @@ class _Truth:
         at = bisect_right(days, window.until)
         return days[at - 1] if at and days[at - 1] > window.after else None
 
+    def _declared_end(self, spec: FeatureSpec) -> date:
+        """Last day a feature says it reads: from the lag alone, not from the window its code looks at."""
+        return add_days(self.cutoff, -spec.lag_days)
+
     def _first_after(self, spec: FeatureSpec, end: date) -> date | None:
         after: list[date | None] = []
         if ASSETS in spec.sources:
@@ -391,7 +395,7 @@ class _Truth:
             "family": spec.family if spec else UNDECLARED,
             "scope": spec.scope if spec else "all",
             "source_table": spec.source if spec else None,
-            "declared_window_end": spec.span.window(self.cutoff).until if spec else None,
+            "declared_window_end": self._declared_end(spec) if spec else None,
             "latest_event_date": latest,
             "cutoff": self.cutoff,
             "status": status,

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from datetime import date
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
 from gosales_assets.taxonomy import Target
@@ -104,15 +105,17 @@ def mb_rules(facts: pl.LazyFrame, target: Target, cutoff: date, *, features: Fea
 
 def rules_of(baskets: pl.DataFrame, target: Target, min_support: int) -> pl.DataFrame:
     """The rules `mb_rules` describes, from what customers hold (`held`)."""
-    pairs = baskets.select("customer_id", "product_sku", target.lines().alias("in_target")).unique()
+    # Queries as a whole: this is asked for every target, and often of few customers.
+    pairs = baskets.lazy().select("customer_id", "product_sku", target.lines().alias("in_target")).unique().collect()
     n_customers = pairs["customer_id"].n_unique()
     in_target = pairs.filter("in_target")
-    buyers = in_target.select("customer_id").unique()
+    buyers = in_target.select("customer_id").unique().with_columns(buys=pl.lit(1))
     own = sorted({*in_target["product_sku"], *target.skus})
     baseline = buyers.height / max(1, n_customers)
     return (
-        pairs.filter(~pl.col("product_sku").is_in(own))
-        .join(buyers.with_columns(buys=pl.lit(1)), on="customer_id", how="left")
+        pairs.lazy()
+        .filter(~pl.col("product_sku").is_in(own))
+        .join(buyers.lazy(), on="customer_id", how="left")
         .group_by("product_sku")
         .agg(support=pl.len(), target_customers=pl.col("buys").sum())
         .filter(pl.col("support") >= min_support)
@@ -127,6 +130,7 @@ def rules_of(baskets: pl.DataFrame, target: Target, min_support: int) -> pl.Data
         )
         .select(pl.col(name).cast(dtype) for name, dtype in RULE_SCHEMA.items())
         .sort("lift", "support", "product_sku", descending=[True, True, False])
+        .collect()
     )
 
 
@@ -136,7 +140,7 @@ def lifts_of(baskets: pl.DataFrame, rules: pl.DataFrame, topk: int) -> pl.DataFr
     Parameters
     ----------
     baskets
-        What customers hold (`held`).
+        What customers hold (`held`), who are whole numbers here.
     rules
         The rules of one target.
     topk
@@ -145,18 +149,31 @@ def lifts_of(baskets: pl.DataFrame, rules: pl.DataFrame, topk: int) -> pl.DataFr
     Returns
     -------
     pl.DataFrame
-        One row per customer with at least one rule among its products, in any order: ``customer_id``,
+        One row per customer with at least one rule among its products, sorted: ``customer_id``,
         ``mb_lift_max``, ``mb_lift_mean`` and ``mb_lift_topk``, the mean of the ``topk`` highest lifts, or of all
         when there are fewer.
     """
-    lift = pl.col("lift")
-    return (
-        baskets.lazy()
-        .join(rules.lazy().select("product_sku", "lift"), on="product_sku")
-        .unique(["customer_id", "product_sku"])
-        .group_by("customer_id")
-        .agg(mb_lift_max=lift.max(), mb_lift_mean=_mean(lift), mb_lift_topk=_mean(lift.top_k(topk)))
-        .collect()
+    # Rules stand strongest first, so that (customer, rule) as one sorted integer puts a customer's rules in order.
+    ordered = rules.sort("lift", descending=True, maintain_order=True).with_row_index("rule")
+    pairs = baskets.lazy().join(ordered.lazy().select("product_sku", "rule"), on="product_sku").collect()
+    width = max(1, ordered.height)
+    keys = np.unique(pairs["customer_id"].to_numpy() * width + pairs["rule"].to_numpy())
+    customer, lift = keys // width, ordered["lift"].to_numpy()[keys % width]
+    first = np.flatnonzero(np.diff(customer, prepend=-1))
+    count = np.diff(np.append(first, len(keys)))
+    place = np.arange(len(keys)) - np.repeat(first, count)
+
+    def mean(of_strongest: int) -> np.ndarray:
+        total = np.bincount(np.repeat(np.arange(len(first)), count), np.where(place < of_strongest, lift, 0.0))
+        return np.round(total / np.minimum(count, of_strongest), _LIFT_DECIMALS)
+
+    return pl.DataFrame(
+        {
+            "customer_id": customer[first],
+            "mb_lift_max": lift[first],
+            "mb_lift_mean": mean(width),
+            "mb_lift_topk": mean(topk),
+        }
     )
 
 
