@@ -1,7 +1,7 @@
 """``python -m bench``: measure, write ``bench/results.json``, print.
 
 Belongs here: options, one process per area and size, the order of measurements. Does not belong here: measuring
-(`star`, `features`, `training`, `run`), what the numbers must reach (`report`).
+(`star`, `features`, `families`, `training`, `worth`, `run`), what the numbers must reach (`report`).
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ LINES = (1_000_000, 3_000_000, 10_000_000)
 #: Fixed, so that results of machines with more cores can be compared.
 THREADS = "2"
 DEMO_SIZE, LARGE_RUN = "demo", 10_000
+#: What families are worth is asked of one world, large enough to tell.
+WORTH_SIZE = 10_000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -70,7 +72,7 @@ def measure(
     for size in sizes if small else ():
         where = folder / str(size)
         measured["world"][str(size)] = _in_process("world", str(size), where)
-        for area in small:
+        for area in (a for a in small if a != "worth" or size == WORTH_SIZE):
             measured[area][str(size)] = _in_process(area, str(size), where)
         shutil.rmtree(where)
     for size in lines if "star_scale" in areas else ():
@@ -115,7 +117,7 @@ def _in_process(what: str, size: str, folder: Path) -> dict[str, Any]:
 
 
 def _child(what: str, size: str, folder: str, out: str) -> int:
-    from bench import families, features, run, star, training, world
+    from bench import families, features, run, star, training, world, worth
 
     customers = None if size == DEMO_SIZE else int(size)
     work: dict[str, Callable[[Any, Path], dict[str, Any]]] = {
@@ -126,6 +128,7 @@ def _child(what: str, size: str, folder: str, out: str) -> int:
         "features": features.measure,
         "families": families.measure,
         "training": training.measure,
+        "worth": worth.measure,
         "run": run.measure,
         "again": run.again,
     }

@@ -33,11 +33,15 @@ TAXONOMY = Taxonomy.reference()
 
 
 def all_families() -> FeatureSettings:
-    """Every family on, with as many names as the settings allow."""
+    """Every family of lines on, with as many names as the settings allow.
+
+    The crowd holds no assets, and an embedding is a fit: no group-by is its measure.
+    """
     named = {
         "branches": tuple(f"Branch {i}" for i in range(30)),
         "industries": tuple(f"Industry {i}" for i in range(20)),
         "sub_industries": tuple(f"Sub {i}" for i in range(30)),
+        **dict.fromkeys(("use_assets", "use_assets_als", "use_als_embeddings"), False),
     }
     return FeatureSettings().everything().model_copy(update=named)
 

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from bench.timing import growth_exponent
 
-AREAS = ("star", "star_scale", "features", "families", "training", "run")
+AREAS = ("star", "star_scale", "features", "families", "training", "worth", "run")
 
 #: Most each number may be.
 TARGETS = {
@@ -33,6 +33,15 @@ TARGETS = {
     "outside_seconds_per_step": 0.2,
     "runs_demo": 100,
     "runs_of_null_run": 0,
+}
+
+#: Least the lower end of an interval of gained AUC may be.
+LEAST = {"worth_all": -0.002, "worth_expiry": 0.0, "worth_basket": 0.0}
+
+_GAINS = {
+    "all": "gain of all families over the core, lower end",
+    "expiry": "gain of assets where terms end, lower end",
+    "basket": "gain of basket and similarity alone, lower end",
 }
 
 _WHAT = {
@@ -61,10 +70,16 @@ def assemble(measured: Mapping[str, Mapping[str, Any]], sizes: Sequence[int], on
     return {
         "machine": on,
         "sizes": list(sizes),
-        "targets": TARGETS,
+        "targets": TARGETS | LEAST,
         "verdicts": [
-            {"what": what, "at": at, "value": value, "target": target, "met": value <= target}
-            for what, at, value, target in _verdicts(measured)
+            *(
+                {"what": what, "at": at, "value": value, "target": target, "met": value <= target}
+                for what, at, value, target in _verdicts(measured)
+            ),
+            *(
+                {"what": what, "at": at, "value": value, "at_least": least, "met": value > least}
+                for what, at, value, least in _evidence(measured)
+            ),
         ],
         "growth_exponents": _growth(measured, sizes),
         "measured": {area: dict(by_size) for area, by_size in measured.items()},
@@ -91,6 +106,13 @@ def _verdicts(measured: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, 
         if size == "demo":
             yield "runs", at, got["runs"], TARGETS["runs_demo"]
         yield "runs of a second run with nothing changed", at, got["again"]["runs"], TARGETS["runs_of_null_run"]
+
+
+def _evidence(measured: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str, float, float]]:
+    for size, got in measured.get("worth", {}).items():
+        found = {"all": got["gains"]["all"]["mean of targets"], "expiry": got["expiry"], "basket": got["basket"]}
+        for name, gain in found.items():
+            yield _GAINS[name], f"{size} customers", gain["low"], LEAST[f"worth_{name}"]
 
 
 def _families_growth(measured: Mapping[str, Mapping[str, Any]]) -> float | None:
@@ -153,8 +175,11 @@ def show(results: Mapping[str, Any]) -> None:
         verdicts.add_column(heading, justify="right" if heading in ("measured", "target") else "left")
     for v in results["verdicts"]:
         mark = "[green]met[/green]" if v["met"] else "[red]missed[/red]"
-        verdicts.add_row(v["what"], v["at"], f"{v['value']:g}", f"<= {v['target']:g}", mark)
+        bound = f"<= {v['target']:g}" if "target" in v else f"> {v['at_least']:g}"
+        verdicts.add_row(v["what"], v["at"], f"{v['value']:g}", bound, mark)
     console.print(verdicts)
+    for got in results["measured"].get("worth", {}).values():
+        console.print(_gains(got))
     if results["growth_exponents"]:
         growth = _table("Growth: seconds ~ size ^ exponent")
         growth.add_column("what")
@@ -172,12 +197,27 @@ def show(results: Mapping[str, Any]) -> None:
     console.print(spent)
 
 
+def _gains(got: Mapping[str, Any]) -> Table:
+    """What each set of families adds to the AUC of the core, by target."""
+    table = _table("Whitespace AUC gained over the core families, out of time (95 % interval)")
+    table.add_column("families")
+    columns = list(got["gains"]["all"])
+    for target in columns:
+        table.add_column(target, justify="right")
+    for name, by_target in got["gains"].items():
+        cells = (by_target[t] for t in columns)
+        table.add_row(name, *(f"{g['mean']:+.4f} ({g['low']:+.4f}, {g['high']:+.4f})" for g in cells))
+    return table
+
+
 def _spent(area: str, got: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     if area == "star":
         for log in _logs(got):
             yield f"star {log}", f"{got[log]['seconds']:.3f}", f"{got[log]['plain_seconds']:.3f}"
     elif area in ("star_scale", "features", "families", "training"):
         yield area, f"{got['seconds']:.3f}", f"{got['plain_seconds']:.3f}"
+    elif area == "worth":
+        yield area, f"{got['seconds']:.1f}", ""
     elif area == "run":
         yield f"gosales run, {got['runs']} runs, {got['steps']} steps", f"{got['seconds']:.1f}", ""
         yield "gosales run again", f"{got['again']['seconds']:.1f}", ""

@@ -41,7 +41,7 @@ def settings_of(folder: Path, log: str) -> Settings:
 
 
 def write(customers: int, folder: Path) -> dict[str, Any]:
-    """Write a world, and the facts and customers that the areas behind the star start from.
+    """Write a world, and the facts, customers and assets that the areas behind the star start from.
 
     Returns
     -------
@@ -57,6 +57,7 @@ def write(customers: int, folder: Path) -> dict[str, Any]:
     star.fact_transactions.write_parquet(facts_path(folder))
     star.dim_customer.write_parquet(customers_path(folder))
     sizes = {f"{log}_log_bytes": log_path(folder, log).stat().st_size for log in LOGS}
+    star.fact_assets.write_parquet(assets_path(folder))
     return {"customers": customers, **sizes, "lines": star.fact_transactions.height}
 
 
@@ -101,6 +102,10 @@ def log_path(folder: Path, log: str) -> Path:
 
 def facts_path(folder: Path) -> Path:
     return folder / "fact_transactions.parquet"
+
+
+def assets_path(folder: Path) -> Path:
+    return folder / "fact_assets.parquet"
 
 
 def customers_path(folder: Path) -> Path:

@@ -53,12 +53,6 @@ NOT_IN_EFFECT: tuple[str, ...] = (
     "etl.fuzzy_skip_if_coverage_ge",
     "labels.denylist_skus_csv",
     "ownership.reinclude_days",
-    "features.use_als_embeddings",
-    "features.als_lookback_months",
-    "features.use_assets",
-    "features.use_assets_als",
-    "features.assets_als",
-    "features.expiring_guard_days",
     "modeling.models",
     "modeling.lr_grid",
     "modeling.lgbm_grid",
@@ -322,8 +316,8 @@ class LabelSettings(Section):
 
 
 class AssetsAls(Section):
-    max_rows: int = Field(80_000, ge=1, description="Customers above which the embedding is skipped.")
-    max_cols: int = Field(200, ge=1, description="Item roll-ups above which the embedding is skipped.")
+    max_rows: int = Field(80_000, ge=1, description="More customers with an asset than this are an error.")
+    max_cols: int = Field(200, ge=1, description="More item roll-ups than this are an error.")
     factors: int = Field(16, ge=1, description="Dimensions.")
     iters: int = Field(4, ge=1, description="Iterations.")
     reg: float = Field(0.1, ge=0, description="Ridge penalty.")
@@ -365,7 +359,12 @@ class FeatureSettings(Section):
     )
     use_als_embeddings: bool = Field(False, description="Transaction embeddings.")
     als_lookback_months: Months = Field(24, description="Embeddings look back this far, months.")
-    use_assets: bool = Field(False, description="Asset ownership and expiry.")
+    use_assets: bool = Field(False, description="Assets: what is held, since when, and when its terms end.")
+    assets_keep_terms: bool = Field(
+        False,
+        description="The asset table keeps every end of a term as it stood, because a renewal adds a row: features may "
+        "read it. Off: a renewal overwrites it, and a past cutoff must not know today's.",
+    )
     use_assets_als: bool = Field(False, description="Embeddings of assets.")
     assets_als: AssetsAls = Field(AssetsAls(), description="Parameters of the assets embedding.")
     expiring_guard_days: Days = Field(
@@ -694,7 +693,19 @@ class Settings(BaseSettings):
                     f"({self.timeline.label_window_months}): a model would learn from windows that are still open. "
                     "Raise timeline.label_window_months to the longest window"
                 )
+        if not self.has_assets:
+            for name in ("use_assets", "use_assets_als"):
+                if getattr(self.features, name):
+                    raise ValueError(
+                        f"features.{name} is on, but there are no assets: name sources.customer_assets.path, or switch "
+                        "it off. That nobody holds anything would be a guess"
+                    )
         return self
+
+    @property
+    def has_assets(self) -> bool:
+        """Whether the sources hold assets: a configured table, or the synthetic world's."""
+        return self.sources.customer_assets.path is not None or self.sources.sales_log.kind == "sample"
 
     @cached_property
     def products(self) -> Taxonomy:

@@ -12,7 +12,8 @@ month every customer that has arrived and not churned may buy in each line of bu
 * season (`season`) and demand trend (``(1 + annual_trend) ** years since the start of the log``);
 * ``CROSS_SELL``: added while the customer has ever bought the other line of business;
 * ``TRIGGERS``: added for some months after a purchase of the other line of business;
-* ``EXPIRY``: added while a term (maintenance, success plan) of the customer ends within 3 months or ended last month;
+* ``EXPIRY``: added while a term (maintenance, success plan) of the customer ends within 3 months or ended last month.
+  Maintenance runs for one, two or three years, by the customer's contract (``CONTRACTS``);
 * ``REPEAT`` and ``REST``: added for previous buyers, and for some months after a purchase;
 * ``ENGAGED``: added for 3 months after any purchase.
 
@@ -59,7 +60,8 @@ class Business:
     """A line of business: what it sells and how often a customer without history buys it.
 
     ``base`` is the monthly log rate; ``seller`` the selling division on its documents; ``term_months`` the length of
-    the term a purchase opens (None: perpetual asset, 0: no asset); ``taste`` the factor it loads on.
+    the term a purchase opens (None: perpetual asset, 0: no asset; `CONTRACT`: as long as the customer's contract);
+    ``taste`` the factor it loads on.
     """
 
     name: str
@@ -71,19 +73,22 @@ class Business:
     season: tuple[float, int] = (0.2, 11)
 
 
+#: ``term_months`` of a line of business under maintenance: the customer's contract says how long.
+CONTRACT = -1
+
 #: Order matters: a purchase can only pull lines of business that stand below it onto its invoice.
 BUSINESSES: tuple[Business, ...] = (
     Business("cpe", "CPE", -6.5, "digital", (
         Sku("HV_Simulation", 0.25, 6500, 1.2, 0.35), Sku("CATIA", 0.45, 5200, 1.5, 0.28),
         Sku("Delmia_Apriso", 0.1, 14000, 1.0, 0.3), Sku("DELMIA", 0.2, 7800, 1.1, 0.3)), None, (0.3, 11)),
     Business("seats", "Solidworks", -5.65, "design", (
-        Sku("SWX_Core", 0.62, 1150, 1.8, 0.3), Sku("SWX_Pro_Prem", 0.38, 1900, 1.7, 0.3)), 12, (0.25, 11)),
+        Sku("SWX_Core", 0.62, 1150, 1.8, 0.3), Sku("SWX_Pro_Prem", 0.38, 1900, 1.7, 0.3)), CONTRACT, (0.25, 11)),
     Business("electrical", "Solidworks", -7.5, "design", (Sku("SW_Electrical", 1.0, 2100, 1.1, 0.3),), None),
     Business("inspection", "Solidworks", -7.7, "design", (Sku("SW_Inspection", 1.0, 900, 1.1, 0.3),), None),
     Business("pdm", "Solidworks", -6.8, "design", (
-        Sku("PDM", 0.6, 1400, 2.2, 0.32), Sku("EPDM_CAD_Editor_Seats", 0.4, 620, 3.0, 0.32)), 12),
+        Sku("PDM", 0.6, 1400, 2.2, 0.32), Sku("EPDM_CAD_Editor_Seats", 0.4, 620, 3.0, 0.32)), CONTRACT),
     Business("simulation", "Solidworks", -6.7, "design", (
-        Sku("Simulation", 0.85, 2600, 1.2, 0.33), Sku("SW_Plastics", 0.15, 0, 1.0, 0.3)), 12),
+        Sku("Simulation", 0.85, 2600, 1.2, 0.33), Sku("SW_Plastics", 0.15, 0, 1.0, 0.3)), CONTRACT),
     Business("camworks", "Solidworks", -6.5, "digital", (Sku("CAMWorks_Seats", 1.0, 2300, 1.2, 0.3),), None),
     Business("printers", "Stratasys", -6.45, "additive", (
         Sku("FormLabs", 0.28, 1900, 1.1, 0.22), Sku("FDM", 0.24, 11500, 1.0, 0.24), Sku("SAF", 0.04, 42000, 1.0, 0.25),
@@ -209,19 +214,23 @@ TRIGGERS: tuple[tuple[str, str, float, int], ...] = (
 #: (term that ends, wanted, effect): a renewal talk is also an occasion to sell something else.
 EXPIRY: tuple[tuple[str, str, float], ...] = (
     ("seats", "seats", 0.5),
-    ("seats", "pdm", 0.7),
-    ("seats", "simulation", 0.6),
-    ("seats", "success_plan", 0.9),
-    ("seats", "cpe", 0.7),
+    ("seats", "pdm", 1.3),
+    ("seats", "simulation", 1.3),
+    ("seats", "success_plan", 1.4),
+    ("seats", "cpe", 1.3),
     ("seats", "camworks", 0.4),
     ("success_plan", "success_plan", 2.6),
     ("success_plan", "training", 0.5),
     ("support", "support", 2.2),
     ("support", "printers", 0.6),
 )
-#: Terms that one maintenance line renews, and the log rate added in the month a term ends and the next.
+#: Terms that one maintenance line renews, by as long as the customer's contract, and the log rate added in the month a
+#: term ends and the next.
 MAINTAINED: tuple[str, ...] = ("seats", "pdm", "simulation")
 RENEWAL = 8.9
+#: Length of a customer's maintenance contract, months, and share of customers. It stands in the list of assets and
+#: nowhere in the log: who bought a year ago may be up for renewal, or in the middle of a contract.
+CONTRACTS: tuple[tuple[int, float], ...] = ((12, 0.5), (24, 0.25), (36, 0.25))
 #: (anchor, attached, probability): pulled onto the anchor's invoice. Anchors stand above what they pull.
 BASKET: tuple[tuple[str, str, float], ...] = (
     ("seats", "maintenance", 0.85),
@@ -275,7 +284,7 @@ ENTRY: Mapping[str, float] = {
 BURN_IN_MONTHS = 36
 
 NEVER = -10_000
-_TRAITS, _MONTHS, _PATHS = 1, 2, 3
+_TRAITS, _MONTHS, _PATHS, _CONTRACTS = 1, 2, 3, 4
 
 
 def rng(seed: int, *stream: int) -> np.random.Generator:
@@ -294,6 +303,7 @@ class Traits:
     arrival: Ints
     entry: Ints
     churn: Floats
+    contract: Ints
 
     def __len__(self) -> int:
         return len(self.size)
@@ -342,7 +352,9 @@ def draw_traits(customers: int, seed: int, first_month: int, last_month: int) ->
     entry = np.array(columns)[np.argmax(pull + g.gumbel(size=pull.shape), axis=1)]
     entry = np.where(g.random(n) < ENTRY_SHARE, entry, -1)
     churn = CHURN_PER_MONTH * np.exp(-0.6 * activity)
-    return Traits(industry, sub, size, log_rate, arrival, entry, np.minimum(churn, 0.05))
+    months, shares = zip(*CONTRACTS, strict=True)
+    contract = rng(seed, _CONTRACTS).choice(months, n, p=shares)
+    return Traits(industry, sub, size, log_rate, arrival, entry, np.minimum(churn, 0.05), contract)
 
 
 def season(month: int) -> Floats:
@@ -437,22 +449,22 @@ def advance(traits: Traits, state: State, month: int, trend: float, g: np.random
         probability[i] = 1.0 - stay
         bought[i] = draw[i] < probability[i]
         pulled[i] = bought[i] & (draw[i] >= p) & ~forced
-        _record(state, i, bought[i], month)
+        _record(state, i, bought[i], month, traits.contract)
     state.last_any[bought.any(axis=0)] = month
     state.alive &= g.random(len(traits)) >= traits.churn
     return Month(bought, pulled, probability)
 
 
-def _record(state: State, i: int, bought: Bools, month: int) -> None:
+def _record(state: State, i: int, bought: Bools, month: int, contract: Ints) -> None:
     state.last[i, bought] = month
     term = BUSINESSES[i].term_months
     if term:
-        state.term_end[i, bought] = month + term
+        state.term_end[i, bought] = month + (contract[bought] if term == CONTRACT else term)
     if NAMES[i] == "maintenance":
         for name in MAINTAINED:
             column = state.term_end[INDEX[name]]
             renewed = bought & (column > NEVER) & (column <= month + 2) & (column >= month - 13)
-            column[renewed] = month + 12
+            column[renewed] = month + contract[renewed]
 
 
 class Played(NamedTuple):
@@ -546,7 +558,7 @@ class Process:
         t = self.traits
         here = Traits(
             t.industry[rows], t.sub_industry[rows], t.size[rows], t.log_rate[:, rows],
-            np.full(len(rows), NEVER), t.entry[rows], t.churn[rows],
+            np.full(len(rows), NEVER), t.entry[rows], t.churn[rows], t.contract[rows],
         )  # fmt: skip
         total = {name: np.zeros(len(rows)) for name in shares}
         for path in range(paths):

@@ -11,7 +11,17 @@ import pytest
 from gosales_assets.settings import SampleWorld
 from gosales_assets.sources import SourceError, sample
 from gosales_assets.sources.sample import build_world, write_world
-from gosales_assets.sources.world import BASKET, BUSINESSES, CROSS_SELL, EXPIRY, INDEX, INDUSTRIES, REST, TRIGGERS
+from gosales_assets.sources.world import (
+    BASKET,
+    BUSINESSES,
+    CONTRACTS,
+    CROSS_SELL,
+    EXPIRY,
+    INDEX,
+    INDUSTRIES,
+    REST,
+    TRIGGERS,
+)
 from gosales_assets.taxonomy import Taxonomy
 
 START, END = date(2019, 1, 1), date(2024, 12, 31)
@@ -110,6 +120,26 @@ def test_what_a_customer_owns_moves_what_it_buys_next(world):
         joined = joined.filter(pl.col("p_true") > 0)
         with_it, without = (joined.filter(pl.col("owned") == flag)["p_true"].mean() for flag in (True, False))
         assert with_it > ratio * without
+
+
+def test_contracts_stand_in_the_assets_and_move_what_is_bought_at_their_end(world):
+    """Seats run for one, two or three years; whoever's last one ends soon is likelier to buy what renewals sell."""
+    cutoff = date(2023, 6, 30)
+    seats = world.customer_assets.filter(pl.col("product_sku").is_in(["SWX_Core", "SWX_Pro_Prem"])).with_columns(
+        pl.col("purchase_date", "expiration_date").str.to_date(strict=False)
+    )
+    known = seats.filter((pl.col("purchase_date") <= cutoff) & (pl.col("purchase_date").dt.year() > 1996))
+    months = (pl.col("expiration_date").dt.year() - pl.col("purchase_date").dt.year()) * 12
+    months += pl.col("expiration_date").dt.month() - pl.col("purchase_date").dt.month()
+    assert set(known.select(months.unique()).to_series()) == {months for months, _ in CONTRACTS}
+    last = known.group_by("customer_id").agg(pl.col("expiration_date").max())
+    ahead = (pl.col("expiration_date") - cutoff).dt.total_days()
+    truth = world.truth([TAXONOMY.target(s) for s in ("cpe", "simulation", "pdm_seats")], cutoff, 6, paths=4)
+    for slug, p in truth.filter(pl.col("p_true") > 0).group_by("division"):
+        white = world.realised(TAXONOMY.target(slug[0]), cutoff, 6).filter(~pl.col("owned"))
+        held = p.join(white, on="customer_id", how="semi").join(last, on="customer_id")
+        soon, late = (held.filter(when)["p_true"].mean() for when in (ahead.is_between(60, 120), ahead > 365))
+        assert soon > 1.5 * late, (slug, soon, late)
 
 
 def test_the_effects_name_lines_of_business_that_exist():

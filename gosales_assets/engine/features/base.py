@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from gosales_assets.engine import population as people
+from gosales_assets.engine.features.holdings import read_holdings
 from gosales_assets.engine.features.ledger import Ledger, money
 from gosales_assets.engine.features.registry import declared, evaluate, shared
 from gosales_assets.engine.features.spec import LIFE, Plan, Span
@@ -59,7 +60,7 @@ def customer_base(
     skus
         The taxonomy's SKUs.
     assets
-        Assets of the customers, for the segment ``cold``; None when there are none.
+        fact_assets, for the segment ``cold`` and the features made of them; None when there are none.
     mask_tail_days
         Newest days hidden from all features, for tests of leakage.
 
@@ -72,7 +73,14 @@ def customer_base(
         features of every target rest on, and no matrix holds.
     """
     ledger = read_all(
-        facts, dim, cutoff, features=features, divisions=divisions, skus=skus, mask_tail_days=mask_tail_days
+        facts,
+        dim,
+        cutoff,
+        features=features,
+        divisions=divisions,
+        skus=skus,
+        assets=assets,
+        mask_tail_days=mask_tail_days,
     )
     segment = people.segments(
         facts,
@@ -93,21 +101,31 @@ def read_all(
     features: FeatureSettings,
     divisions: Sequence[str],
     skus: Sequence[str] = (),
+    assets: pl.DataFrame | None = None,
     mask_tail_days: int = 0,
 ) -> Ledger:
-    """The ledger of scope ``all``: every line of every customer known at the cutoff."""
+    """The ledger of scope ``all``: every line and asset of every customer known at the cutoff."""
     industries = ("industry", "industry_sub")
     if missing := sorted({"customer_id", "first_seen_date", *industries} - set(dim.columns)):
         raise ValueError(f"dim_customer lacks the column {missing[0]!r}; rebuild the star tables")
     known = dim.select("customer_id", *(_text(c) for c in industries))
     customers = people.roster(dim, cutoff).join(known, on="customer_id", how="left", maintain_order="left")
     plan = Plan.of(features, divisions, skus)
-    return Ledger.read(facts, customers, cutoff, plan, further=plan.further_columns, mask_tail_days=mask_tail_days)
+    return Ledger.read(
+        facts,
+        customers,
+        cutoff,
+        plan,
+        further=plan.further_columns,
+        mask_tail_days=mask_tail_days,
+        holdings=read_holdings(assets, customers, cutoff, plan, mask_tail_days=mask_tail_days),
+    )
 
 
-def told_to_targets(ledger: Ledger) -> list[pl.Series]:
-    """The shared columns, one value per customer."""
-    return [pl.Series(s.name, s.value(ledger)) for s in shared(ledger.plan)]
+def told_to_targets(ledger: Ledger, lag_days: int | None = None) -> list[pl.Series]:
+    """The shared columns, one value per customer; of one lag only, when it is given."""
+    told = (s for s in shared(ledger.plan) if lag_days in (None, s.lag_days))
+    return [pl.Series(s.name, s.value(ledger)) for s in told]
 
 
 def _text(column: str) -> pl.Expr:

@@ -16,6 +16,7 @@ import polars as pl
 from gosales_assets.engine import population as people
 from gosales_assets.engine.features.base import CONTEXT, beside
 from gosales_assets.engine.features.families.windows import CAPPED
+from gosales_assets.engine.features.holdings import read_holdings
 from gosales_assets.engine.features.ledger import LINE_COLUMNS, Ledger
 from gosales_assets.engine.features.profile import ColumnProfile, combine, digest, profile
 from gosales_assets.engine.features.registry import declared, evaluate, feature_list, shared
@@ -91,7 +92,7 @@ def build_features(
     denylist
         SKUs that do not make an owner.
     assets
-        Assets of the customers, for ownership; None when there are none.
+        fact_assets, for ownership and the features made of them; None when there are none.
     mask_tail_days
         Newest days hidden from all features, for tests of leakage; the same as for the base.
     base_profile
@@ -172,7 +173,17 @@ def feature_matrix(
         assets=assets,
     )
     keys = beside(base.select("customer_id", "segment"), owner)
-    ledger = Ledger.read(lines, base, cutoff, plan, target=target, mask_tail_days=mask_tail_days)
+    ledger = Ledger.read(
+        lines,
+        beside(base, owner),
+        cutoff,
+        plan,
+        target=target,
+        mask_tail_days=mask_tail_days,
+        holdings=read_holdings(
+            assets, base, cutoff, plan, target=target, denylist=denylist, mask_tail_days=mask_tail_days
+        ),
+    )
     columns = {s.name: s for s in evaluate(declared(plan), ledger, "div")}
     columns |= {s.name: base[s.name] for s in specs if s.scope == "all"}
     caps: dict[str, dict[str, Any]] = {}

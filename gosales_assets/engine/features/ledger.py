@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import polars as pl
 
+from gosales_assets.engine.features.holdings import Holdings
 from gosales_assets.engine.features.spec import LIFE, Plan, Span
 from gosales_assets.taxonomy import match_key
 from gosales_assets.timeline import Window, add_days, days_between, days_since, trailing_months, until
@@ -67,6 +68,8 @@ class Ledger:
         Position of the line's customer in ``active``.
     target
         Whose lines they are; None when they are all there are.
+    holdings
+        Assets of the same scope and customers; None when no feature is made of them.
     """
 
     cutoff: date
@@ -76,6 +79,7 @@ class Ledger:
     lines: pl.DataFrame
     row: np.ndarray
     target: Target | None = None
+    holdings: Holdings | None = None
     _memo: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -89,6 +93,7 @@ class Ledger:
         target: Target | None = None,
         further: Sequence[str] = (),
         mask_tail_days: int = 0,
+        holdings: Holdings | None = None,
     ) -> Ledger:
         """Read what is known at the cutoff about the given customers.
 
@@ -108,6 +113,8 @@ class Ledger:
             Columns of the lines to read besides those every scope needs.
         mask_tail_days
             Newest days hidden from every family alike, for tests of leakage.
+        holdings
+            Assets of the same scope, for the features made of them.
 
         Returns
         -------
@@ -138,12 +145,28 @@ class Ledger:
         row = np.repeat(slot[position], runs["len"].to_numpy())
         if present[-1]:
             lines, row = lines.filter(pl.Series(row >= 0)), row[row >= 0]
-        return cls(cutoff, plan, customers, active, lines.drop("customer_id"), row, target)
+        return cls(cutoff, plan, customers, active, lines.drop("customer_id"), row, target, holdings)
 
     @property
     def size(self) -> int:
         """Number of active customers."""
         return len(self.active)
+
+    @property
+    def held(self) -> Holdings:
+        """The assets.
+
+        Raises
+        ------
+        ValueError
+            When features of assets are asked for and there are none: that nobody holds anything is not known.
+        """
+        if self.holdings is None:
+            raise ValueError(
+                "features.use_assets or features.use_assets_als is on, but no assets were given; give fact_assets, or "
+                "switch it off"
+            )
+        return self.holdings
 
     def spread(self, values: np.ndarray, fill: float) -> np.ndarray:
         """Values of the active customers among all, with ``fill`` for the others."""

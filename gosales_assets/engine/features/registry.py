@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 
 from gosales_assets.engine.features.families import (
+    assets,
     basket,
     branches,
     deltas,
@@ -33,6 +34,7 @@ from gosales_assets.engine.features.families import (
     recency,
     returns,
     season,
+    similarity,
     sources,
     windows,
 )
@@ -61,6 +63,8 @@ FAMILIES = (
     industry,
     encoders,
     interactions,
+    assets,
+    similarity,
     sources,
 )
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 SEGMENTS = ["warm", "cold", "prospect"]
 OWNERSHIPS = ["owner", "lapsed", "never"]
 NAME = r"[a-z0-9_]+"
-SOURCE = "(fact_transactions|dim_customer)"
+SOURCE = "(fact_transactions|dim_customer|fact_assets)"
 
 
 class _Keyed(pa.DataFrameModel):

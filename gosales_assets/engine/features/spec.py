@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import polars as pl
 
+from gosales_assets.engine.features.embeddings import TRANSACTIONS, Factorization, of_assets
 from gosales_assets.taxonomy import slugify
 from gosales_assets.timeline import YEAR_MONTHS, Window, add_days, feature_window, lagged_window
 
@@ -33,6 +34,7 @@ SCOPES: tuple[Scope, ...] = ("all", "div")
 DTYPES: dict[str, pl.DataType] = {"Int32": pl.Int32(), "Int8": pl.Int8(), "Float64": pl.Float64()}
 FACTS = "fact_transactions"
 CUSTOMERS = "dim_customer"
+ASSETS = "fact_assets"
 #: Industries that are crossed with the size of a customer, at most: the first ones of the settings.
 MAX_CROSSED = 12
 
@@ -192,10 +194,13 @@ class Shared:
         Column name, ``shared__…``.
     value
         Gets the ledger of all lines; returns one value per customer.
+    lag_days
+        Days before the cutoff at which what it reads ends.
     """
 
     name: str
     value: Callable[[Ledger], Values]
+    lag_days: int = 0
 
 
 @dataclass(frozen=True)
@@ -235,6 +240,14 @@ class Plan:
         Industries that are crossed with the size of a customer; none when that is off.
     allowed
         (segment, families it may use) of the segments that may not use all.
+    assets
+        Whether there are features of assets.
+    expiring_guard
+        Days after the cutoff whose ends of terms are left out; None when features must not read them at all.
+    transactions_span
+        How far back the embedding of lines looks.
+    transactions_fit, assets_fit
+        Parameters of the embeddings of lines and of assets; None when they are off.
     """
 
     windows: tuple[int, ...]
@@ -260,6 +273,11 @@ class Plan:
     branch_mix: bool
     crossed: Named
     allowed: tuple[tuple[str, tuple[str, ...]], ...]
+    assets: bool
+    expiring_guard: int | None
+    transactions_span: Span
+    transactions_fit: Factorization | None
+    assets_fit: Factorization | None
 
     @classmethod
     def of(cls, features: FeatureSettings, divisions: Sequence[str], skus: Sequence[str] = ()) -> Plan:
@@ -311,12 +329,18 @@ class Plan:
             branch_mix=features.use_branch_mix,
             crossed=industries[:MAX_CROSSED] if features.use_interactions else (),
             allowed=tuple(sorted((s, tuple(f)) for s, f in features.segment_feature_allowlist.items())),
+            assets=features.use_assets,
+            expiring_guard=features.expiring_guard_days if features.assets_keep_terms else None,
+            transactions_span=Span(features.als_lookback_months),
+            transactions_fit=TRANSACTIONS if features.use_als_embeddings else None,
+            assets_fit=of_assets(features.assets_als) if features.use_assets_als else None,
         )
 
     @property
     def further_columns(self) -> tuple[str, ...]:
         """Columns of the lines that families of this plan read besides those every plan needs."""
-        return (*(("quantity",) if self.skus else ()), *(("branch", "rep") if self.branch_mix else ()))
+        quantity = self.skus or self.transactions_fit
+        return (*(("quantity",) if quantity else ()), *(("branch", "rep") if self.branch_mix else ()))
 
     @property
     def spans(self) -> tuple[Span, ...]:

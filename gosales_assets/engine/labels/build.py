@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from gosales_assets.engine.population import OWNER, known_assets, ownership, roster, segments
+from gosales_assets.engine.assets import assets_as_of
+from gosales_assets.engine.population import OWNER, ownership, roster, segments
 from gosales_assets.engine.star.parsing import QUANTITY_DECIMALS, cents, from_cents
 from gosales_assets.taxonomy import Target
 from gosales_assets.timeline import QUARTER_MONTHS, Window, is_censored, label_window, until
@@ -153,7 +154,7 @@ def _cohorts(
     )
     segment = segments(facts, customers, cutoff, warm_window_months=population.warm_window_months, assets=assets)
     # An asset was bought, here or elsewhere: its holder is no new logo.
-    holders = known_assets(assets, cutoff).lazy().select("customer_id")
+    holders = assets_as_of(assets, cutoff).lazy().select("customer_id")
     had_any = pl.concat([buyers, holders]).unique().with_columns(had_any=pl.lit(True))
     owner = pl.col("ownership") == OWNER
     new_logo = ~owner & ~pl.col("had_any").fill_null(False)

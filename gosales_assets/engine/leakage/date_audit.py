@@ -26,6 +26,7 @@ from gosales_assets.engine.features.build import feature_matrix, only_allowed
 from gosales_assets.engine.features.ledger import Ledger
 from gosales_assets.engine.features.registry import declared, evaluate, shared
 from gosales_assets.engine.features.spec import (
+    ASSETS,
     CUSTOMERS,
     FACTS,
     LIFE,
@@ -35,7 +36,6 @@ from gosales_assets.engine.features.spec import (
     Plan,
     Scope,
 )
-from gosales_assets.engine.star.assets import condition_assets
 from gosales_assets.taxonomy import Target
 from gosales_assets.timeline import add_days
 
@@ -151,7 +151,7 @@ def rebuild(
             mask_tail_days=mask_tail_days,
         )
         # What the lines up to that day tell the features of a target too: a lift rests on all customers' lines.
-        lagged[lag] = pl.DataFrame([*evaluate(chosen, ledger, "all"), *told_to_targets(ledger)])
+        lagged[lag] = pl.DataFrame([*evaluate(chosen, ledger, "all"), *told_to_targets(ledger, lag)])
     return Rebuilt(base, lagged, _days(known))
 
 
@@ -232,7 +232,7 @@ def feature_date_audit(
     }
     days = {"all": rebuilt.days, "div": _days(mine.lazy())}
     seen = dim.filter(_upto(cutoff, "first_seen_date"))["first_seen_date"].max()
-    truth = _Truth(fresh, rebuilt.base, lagged, days, seen, facts, target, cutoff)  # type: ignore[arg-type]
+    truth = _Truth(fresh, rebuilt.base, lagged, days, seen, facts, assets, target, cutoff)  # type: ignore[arg-type]
     specs = {f.spec.name: f.spec for f in declared(plan)} | _keys()
     rows = [truth.judge(name, specs.get(name), features, base) for name in features.columns]
     rows += [truth.absent(spec) for name, spec in specs.items() if name not in features.columns]
@@ -246,7 +246,7 @@ def _ended_early(
     told = rebuilt.lagged[lag]
     ledger = Ledger.read(
         mine.lazy().filter(_upto(add_days(cutoff, -lag))),
-        rebuilt.base.with_columns(told[column.name] for column in shared(plan)),
+        rebuilt.base.with_columns(told[column.name] for column in shared(plan) if column.lag_days == lag),
         cutoff,
         plan,
         target=target,
@@ -274,7 +274,8 @@ def _upto(day: date, column: str = "order_date") -> pl.Expr:
 
 
 def _assets_upto(assets: pl.DataFrame | None, cutoff: date) -> pl.DataFrame | None:
-    return None if assets is None else condition_assets(assets).filter(_upto(cutoff, "purchase_date"))
+    """Assets without those bought later; one of unknown date is there at every cutoff."""
+    return None if assets is None else assets.filter(~(pl.col("purchase_date") > cutoff).fill_null(False))
 
 
 def _days(facts: pl.LazyFrame) -> list[date]:
@@ -314,6 +315,8 @@ class _Truth:
         By scope: days with a line known at the cutoff, ascending.
     seen
         Latest day a customer of the roster was first seen.
+    assets
+        fact_assets, whole; None when there are none.
     """
 
     fresh: pl.DataFrame
@@ -322,6 +325,7 @@ class _Truth:
     days: Mapping[str, Sequence[date]]
     seen: date | None
     facts: pl.LazyFrame
+    assets: pl.DataFrame | None
     target: Target
     cutoff: date
 
@@ -357,7 +361,7 @@ class _Truth:
 
     def _latest(self, spec: FeatureSpec) -> date | None:
         if FACTS not in spec.sources:
-            return self.seen
+            return self._bought().max() if ASSETS in spec.sources else self.seen  # type: ignore[return-value]
         window = spec.span.window(self.cutoff)
         days = self.days[_lines_of(spec)]
         at = bisect_right(days, window.until)
@@ -368,8 +372,20 @@ class _Truth:
         return add_days(self.cutoff, -spec.lag_days)
 
     def _first_after(self, spec: FeatureSpec, end: date) -> date | None:
-        lines = self.facts.filter(self.target.lines()) if _lines_of(spec) == "div" else self.facts
-        return lines.filter(~_upto(end)).select(pl.col("order_date").min()).collect().item()
+        after: list[date | None] = []
+        if ASSETS in spec.sources:
+            after.append(self._bought(after=end).min())  # type: ignore[arg-type]
+        if spec.sources != (ASSETS,):
+            lines = self.facts.filter(self.target.lines()) if _lines_of(spec) == "div" else self.facts
+            after.append(lines.filter(~_upto(end)).select(pl.col("order_date").min()).collect().item())
+        return min((day for day in after if day is not None), default=None)
+
+    def _bought(self, after: date | None = None) -> pl.Series:
+        """Purchase dates of the assets known at the cutoff, or of those bought after a day."""
+        if self.assets is None:
+            return pl.Series(dtype=pl.Date)
+        known = _upto(self.cutoff, "purchase_date") if after is None else ~_upto(after, "purchase_date")
+        return self.assets.filter(known)["purchase_date"]
 
     def _row(
         self, name: str, spec: FeatureSpec | None, status: str, reason: str, latest: date | None = None

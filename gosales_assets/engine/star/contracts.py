@@ -64,6 +64,15 @@ OTHER_RULES = (
     "unparseable_asset_date",
     "shared_customer_name",
     "similar_customer_id",
+    "side_ambiguous_customer",
+    "side_conflicting_row",
+    "side_implausible_date",
+    "side_missing_key",
+    "side_unknown_customer",
+    "side_unknown_division",
+    "side_unknown_name",
+    "side_unmapped_product",
+    "side_unparseable_value",
 )
 
 #: Check that judges a missing column, by its kind; a `note` is recorded only.
@@ -85,7 +94,12 @@ _CHECKS: dict[str, dict[str, Severity]] = {
         "contract_date_order": "WARN",
         "contract_overlap": "WARN",
     },
-    "dim_customer": {"contract_references": "ERROR", "contract_one_id": "WARN"},
+    "dim_customer": {
+        "contract_references": "ERROR",
+        "contract_side_tables": "ERROR",
+        "contract_customer_names": "WARN",
+        "contract_one_id": "WARN",
+    },
     "fact_events": {"contract_references": "ERROR"},
 }
 

@@ -27,6 +27,7 @@ SETTINGS = [
     FeatureSettings(windows_months=(1,)),
     FeatureSettings(windows_months=(5, 7), offset_days=(10, 45), recency_decay_half_lives_days=()),
     FeatureSettings(windows_months=(3, 36), enable_offset_windows=False, add_missingness_flags=False),
+    FeatureSettings(use_als_embeddings=True),
 ]
 
 

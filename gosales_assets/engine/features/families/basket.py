@@ -48,7 +48,7 @@ def declare_features(plan: Plan) -> Iterator[Feature]:
 
 def declare_shared(plan: Plan) -> Iterator[Shared]:
     if plan.basket is not None:
-        yield Shared(HELD, products_held)
+        yield Shared(HELD, products_held, lag_days=plan.basket.lag_days)
 
 
 def products_held(ledger: Ledger) -> pl.Series:

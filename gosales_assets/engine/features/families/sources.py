@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from gosales_assets.engine.features.ledger import Ledger
-from gosales_assets.engine.features.spec import CUSTOMERS, FACTS, LIFE, Feature, FeatureSpec, Plan, Values
+from gosales_assets.engine.features.spec import ASSETS, CUSTOMERS, FACTS, LIFE, Feature, FeatureSpec, Plan, Values
 
 
 def declare_features(plan: Plan) -> Iterator[Feature]:
@@ -15,6 +15,8 @@ def declare_features(plan: Plan) -> Iterator[Feature]:
         return
     yield _flag("has_tx", FACTS, _has_lines, "1 when the customer has a line up to the cutoff.")
     yield _flag("has_industry", CUSTOMERS, _has_industry, "1 when the industry of the customer is known.")
+    if plan.assets:
+        yield _flag("has_assets", ASSETS, _has_assets, "1 when the customer has had an asset, expired or not.")
 
 
 def _flag(name: str, source: str, value: Callable[[Ledger], Values], description: str) -> Feature:
@@ -38,3 +40,8 @@ def _has_lines(ledger: Ledger) -> np.ndarray:
 
 def _has_industry(ledger: Ledger) -> Values:
     return ledger.customers["industry"].is_not_null()
+
+
+def _has_assets(ledger: Ledger) -> np.ndarray:
+    held = ledger.held
+    return held.count(held.of_division(None)) > 0
