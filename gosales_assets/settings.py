@@ -36,6 +36,7 @@ DEFAULT_CONFIG = "gosales.yaml"
 Months = Annotated[int, Field(ge=1)]
 Days = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Rate = Annotated[float, Field(gt=0, le=1)]
 Percent = Annotated[int, Field(ge=1, le=100)]
 Severity = Literal["ERROR", "WARN"]
 Segment = Literal["warm", "cold", "prospect"]
@@ -65,12 +66,6 @@ NOT_IN_EFFECT: tuple[str, ...] = (
     "features.pooled_alpha_industry",
     "features.pooled_alpha_sub",
     "features.segment_feature_allowlist",
-    "modeling.models",
-    "modeling.lr_grid",
-    "modeling.lgbm_grid",
-    "modeling.class_weight",
-    "modeling.stability",
-    "modeling.safe_divisions",
     "whitespace.capacity_mode",
     "whitespace.accounts_per_rep",
     "whitespace.als_blend_weights",
@@ -349,17 +344,27 @@ class LgbmParams(Section):
     max_bin: int = Field(63, ge=2, description="Histogram bins.")
 
 
+class LogregParams(Section):
+    C: float = Field(0.01, gt=0, description="Inverse penalty: the smaller, the more coefficients shrink.")
+    l1_ratio: Share = Field(0.0, description="Elastic-net mix: 0 ridge, 1 lasso.")
+    max_iter: int = Field(500, ge=1, description="Most steps of the solver.")
+
+
 class LrGrid(Section):
-    l1_ratio: tuple[Share, ...] = Field((0.0, 0.2, 0.5), description="Elastic-net mixes tried.")
-    C: tuple[float, ...] = Field((0.1, 1.0, 10.0), description="Inverse penalties tried.")
+    l1_ratio: tuple[Share, ...] = Field((0.0, 0.2, 0.5), min_length=1, description="Elastic-net mixes tried.")
+    C: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+        (0.001, 0.01, 0.1), min_length=1, description="Inverse penalties tried."
+    )
 
 
 class LgbmGrid(Section):
-    num_leaves: tuple[int, ...] = Field((31, 63), description="Leaves tried.")
-    min_data_in_leaf: tuple[int, ...] = Field((50, 100), description="Rows per leaf tried.")
-    learning_rate: tuple[float, ...] = Field((0.05, 0.1), description="Shrinkages tried.")
-    feature_fraction: tuple[float, ...] = Field((0.7, 0.9), description="Feature shares tried.")
-    bagging_fraction: tuple[float, ...] = Field((0.7, 0.9), description="Row shares tried.")
+    num_leaves: tuple[Annotated[int, Field(ge=2)], ...] = Field((7, 15, 31), min_length=1, description="Leaves tried.")
+    min_data_in_leaf: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        (20, 50, 100), min_length=1, description="Rows per leaf tried."
+    )
+    learning_rate: tuple[Rate, ...] = Field((0.03, 0.1), min_length=1, description="Shrinkages tried.")
+    feature_fraction: tuple[Rate, ...] = Field((0.3, 0.7), min_length=1, description="Feature shares tried.")
+    bagging_fraction: tuple[Rate, ...] = Field((0.6, 0.8), min_length=1, description="Row shares tried.")
 
 
 class Stability(Section):
@@ -370,7 +375,7 @@ class Stability(Section):
     )
     penalty_lambda: float = Field(0.0, ge=0, description="Weight of the spread over cutoffs in selection.")
     cv_guard_max: float | None = Field(None, gt=0, description="Largest coefficient of variation of lift over cutoffs.")
-    sparse_families: tuple[str, ...] = Field((), description="Families dropped when positives are few.")
+    sparse_families: tuple[str, ...] = Field((), description="Feature families dropped when positives are few.")
     backbone_families: tuple[str, ...] = Field((), description="Families never dropped.")
 
 
@@ -379,9 +384,18 @@ class ModelingSettings(Section):
     folds: int = Field(5, ge=2, description="Customer-grouped folds.")
     models: tuple[Literal["lgbm", "logreg"], ...] = Field(("lgbm",), min_length=1, description="Candidate models.")
     lgbm: LgbmParams = Field(LgbmParams(), description="Parameters of LightGBM.")
+    logreg: LogregParams = Field(LogregParams(), description="Parameters of the linear model.")
+    search_trials: int = Field(
+        0, ge=0, description="Combinations of its grid tried per model besides its own parameters; 0: none."
+    )
+    overfit_gap_max: float = Field(
+        0.20,
+        gt=0,
+        description="AUC on fitted rows may exceed AUC on other customers by this; above, trees are softened.",
+    )
     early_stopping_rounds: int = Field(30, ge=1, description="Rounds without improvement on held-out customers.")
-    lr_grid: LrGrid = Field(LrGrid(), description="Search of the linear model.")
-    lgbm_grid: LgbmGrid = Field(LgbmGrid(), description="Search of LightGBM.")
+    lr_grid: LrGrid = Field(LrGrid(), description="What a search of the linear model draws from.")
+    lgbm_grid: LgbmGrid = Field(LgbmGrid(), description="What a search of LightGBM draws from.")
     calibration_methods: tuple[Literal["platt", "isotonic"], ...] = Field(
         ("platt", "isotonic"), description="Calibrators to choose from by cross-fitted Brier; empty: none."
     )
@@ -402,7 +416,9 @@ class ModelingSettings(Section):
     )
     feature_sample_rows: int = Field(5000, ge=1, description="Rows of train_feature_sample.")
     stability: Stability = Field(Stability(), description="Guards on features and selection.")
-    safe_divisions: tuple[str, ...] = Field((), description="Targets trained without short-window families.")
+    safe_divisions: tuple[str, ...] = Field(
+        (), description="Targets trained without features that lean on the year before the cutoff."
+    )
 
 
 class EligibilitySettings(Section):
@@ -630,6 +646,8 @@ class Settings(BaseSettings):
                 f"divisions: {a!r} and {b!r} are both ranked and share {', '.join(skus)}; the same sale would be "
                 "offered twice. Drop one, or set `ranked: false` on it in the taxonomy"
             )
+        for slug in self.modeling.safe_divisions:
+            self.products.target(slug)
         for slug, months in self.labels.per_division_window_months.items():
             self.products.target(slug)
             if months > self.timeline.label_window_months:
