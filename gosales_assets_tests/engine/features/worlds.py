@@ -43,7 +43,8 @@ def dim(lines: pl.DataFrame, **others: date) -> pl.DataFrame:
     seen = lines.group_by("customer_id").agg(first_seen_date=pl.col("order_date").min())
     more = pl.DataFrame({"customer_id": list(others), "first_seen_date": list(others.values())}, schema=seen.schema)
     everyone = pl.concat([seen, more]).group_by("customer_id").agg(pl.col("first_seen_date").min())
-    return everyone.with_columns(industry=pl.lit(None, pl.String)).sort("customer_id")
+    unknown = pl.lit(None, pl.String)
+    return everyone.with_columns(industry=unknown, industry_sub=unknown).sort("customer_id")
 
 
 @dataclass(frozen=True)
