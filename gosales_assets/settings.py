@@ -347,19 +347,19 @@ class FeatureSettings(Section):
 
 
 class LgbmParams(Section):
-    n_estimators: int = Field(300, ge=1, description="Most trees.")
-    learning_rate: float = Field(0.1, gt=0, description="Shrinkage.")
-    num_leaves: int = Field(15, ge=2, description="Leaves per tree.")
-    min_data_in_leaf: int = Field(40, ge=1, description="Rows per leaf.")
-    feature_fraction: float = Field(0.7, gt=0, le=1, description="Features per tree.")
+    n_estimators: int = Field(400, ge=1, description="Most trees.")
+    learning_rate: float = Field(0.03, gt=0, description="Shrinkage.")
+    num_leaves: int = Field(7, ge=2, description="Leaves per tree.")
+    min_data_in_leaf: int = Field(200, ge=1, description="Rows per leaf.")
+    feature_fraction: float = Field(0.3, gt=0, le=1, description="Features per tree.")
     bagging_fraction: float = Field(0.8, gt=0, le=1, description="Rows per bag.")
     bagging_freq: int = Field(1, ge=0, description="Trees per bag; 0 switches bagging off.")
-    lambda_l2: float = Field(5.0, ge=0, description="Ridge penalty on leaf values.")
+    lambda_l2: float = Field(50.0, ge=0, description="Ridge penalty on leaf values.")
     max_bin: int = Field(63, ge=2, description="Histogram bins.")
 
 
 class LogregParams(Section):
-    C: float = Field(0.01, gt=0, description="Inverse penalty: the smaller, the more coefficients shrink.")
+    C: float = Field(0.001, gt=0, description="Inverse penalty: the smaller, the more coefficients shrink.")
     l1_ratio: Share = Field(0.0, description="Elastic-net mix: 0 ridge, 1 lasso.")
     max_iter: int = Field(500, ge=1, description="Most steps of the solver.")
 
@@ -372,9 +372,9 @@ class LrGrid(Section):
 
 
 class LgbmGrid(Section):
-    num_leaves: tuple[Annotated[int, Field(ge=2)], ...] = Field((7, 15, 31), min_length=1, description="Leaves tried.")
+    num_leaves: tuple[Annotated[int, Field(ge=2)], ...] = Field((4, 7, 15), min_length=1, description="Leaves tried.")
     min_data_in_leaf: tuple[Annotated[int, Field(ge=1)], ...] = Field(
-        (20, 50, 100), min_length=1, description="Rows per leaf tried."
+        (50, 100, 200), min_length=1, description="Rows per leaf tried."
     )
     learning_rate: tuple[Rate, ...] = Field((0.03, 0.1), min_length=1, description="Shrinkages tried.")
     feature_fraction: tuple[Rate, ...] = Field((0.3, 0.7), min_length=1, description="Feature shares tried.")
@@ -396,7 +396,9 @@ class Stability(Section):
 class ModelingSettings(Section):
     seed: int = Field(42, description="Seed of folds, samples and trees.")
     folds: int = Field(5, ge=2, description="Customer-grouped folds.")
-    models: tuple[Literal["lgbm", "logreg"], ...] = Field(("lgbm",), min_length=1, description="Candidate models.")
+    models: tuple[Literal["lgbm", "logreg"], ...] = Field(
+        ("lgbm", "logreg"), min_length=1, description="Candidate models."
+    )
     lgbm: LgbmParams = Field(LgbmParams(), description="Parameters of LightGBM.")
     logreg: LogregParams = Field(LogregParams(), description="Parameters of the linear model.")
     search_trials: int = Field(
@@ -418,7 +420,7 @@ class ModelingSettings(Section):
     )
     top_k_percents: tuple[Percent, ...] = Field((5, 10, 20), min_length=1, description="Top shares reported, percent.")
     n_jobs: int = Field(1, ge=1, description="Threads of one fit; fixed, so that bytes repeat.")
-    class_weight: Literal["balanced", "none"] = Field("balanced", description="Class weights of the linear model.")
+    class_weight: Literal["balanced", "none"] = Field("none", description="Class weights of the linear model.")
     scale_pos_weight_cap: float = Field(
         1.0, ge=1, description="Most weight of a positive in LightGBM; 1: none, probabilities stay honest."
     )

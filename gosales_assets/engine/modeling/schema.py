@@ -380,3 +380,38 @@ class ModelCard(_Document):
     topk: list[TopK] = Field(description="thresholds.csv.")
     guardrails: list[Guardrail] = Field(description="What was watched.")
     notes: dict[str, str] = Field(description="How to read the numbers.")
+
+
+class Interval(_Document):
+    a: float | None = Field(description="Of the SAFE ranking.")
+    b: float | None = Field(description="Of the full ranking.")
+    value: float | None = Field(description="Their difference.")
+    lo: float | None = Field(description="Lower end of its 95 % interval, customers resampled.")
+    hi: float | None = Field(description="Upper end.")
+
+
+class Variant(_Document):
+    winner: str = Field(description="The candidate that won its contest.")
+    n_features: int = Field(ge=0, description="Columns of its matrix.")
+    auc: float | None = Field(description="Mean AUC over the cutoffs judged.")
+    lift_10: float | None = Field(alias="lift@10", description="Mean lift at 10 %.")
+    brier: float | None = Field(description="Brier score.")
+
+
+class AdjacencyAblation(_Document):
+    """Whether a ranking without features on the eve of the cutoff is better than the one with them."""
+
+    division: str = Field(description="Slug of the target.")
+    cutoff: date = Field(description="Cutoff of the model whose history it is.")
+    status: Literal["PASS", "FAIL", "INSUFFICIENT_DATA"] = Field(
+        description="FAIL: SAFE is better beyond chance and the division is not trained SAFE."
+    )
+    reason: str = Field(description="What follows.")
+    population: Population | None = Field(description="Rows judged.")
+    population_reason: str = Field(description="Why these.")
+    cutoffs: list[date] = Field(description="Later cutoffs judged on.")
+    n: int = Field(ge=0, description="Rows judged.")
+    positives: int = Field(ge=0, description="Distinct positive customers among them.")
+    variants: dict[Literal["full", "safe"], Variant] = Field(description="The two contests.")
+    safe_minus_full: dict[Literal["auc", "lift"], Interval] = Field(description="Differences, same rows.")
+    resamples: int = Field(ge=0, description="Of the bootstrap.")

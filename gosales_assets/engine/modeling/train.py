@@ -11,8 +11,8 @@ customers it did not learn from; never on fitted rows, except under ``in_sample`
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +42,16 @@ from gosales_assets.engine.modeling.report import (
     population_rows,
     scores_frame,
 )
-from gosales_assets.engine.modeling.rows import KEYS, OWNERSHIP_FEATURES, History, Pool, pool, sample
+from gosales_assets.engine.modeling.rows import (
+    KEYS,
+    OWNERSHIP_FEATURES,
+    History,
+    Pool,
+    pool,
+    safe_features,
+    sample,
+    unlisted,
+)
 from gosales_assets.engine.modeling.workers import cores
 from gosales_assets.taxonomy import Target
 from gosales_assets.timeline import Calendar, add_days
@@ -106,7 +115,6 @@ def train(
     modeling: ModelingSettings,
     population: PopulationSettings,
     validation: ValidationSettings,
-    safe_features: Collection[str] = (),
     workers: int | None = None,
 ) -> Training:
     """Train, calibrate and judge the model of one division at one cutoff.
@@ -118,15 +126,13 @@ def train(
     target, cutoff
         Whose model, as of which day (included).
     feature_list
-        Document with ``version`` and ``features`` (name, dtype, family): the columns read, in order.
+        Document with ``version`` and ``features`` (name, dtype, family, safe): what may be read, in order.
     overlap
         Audit of the folds, see `folds.fold_customer_overlap`.
     calendar
         Cutoffs, embargo and the rolling-origin rule.
     modeling, population, validation
         Settings.
-    safe_features
-        Features that a SAFE model may read, see ``modeling.safe_divisions``.
     workers
         Fits at a time; all usable cores by default. The files do not depend on it.
 
@@ -141,15 +147,47 @@ def train(
     FeatureError
         When a listed feature is missing or holds text.
     ValueError
-        When the audit found a leaking fold, or a SAFE model is asked for and no feature is safe.
+        When the audit found a leaking fold.
     """
     _refuse_leaking(overlap)
+    prepared = prepare(
+        history,
+        target=target,
+        cutoff=cutoff,
+        feature_list=feature_list,
+        calendar=calendar,
+        modeling=modeling,
+        population=population,
+        validation=validation,
+    )
+    if prepared.why:
+        return train_baseline(prepared.job, prepared.folds, prepared.why)
+    return _trained(prepared.job, prepared.data, prepared.folds, workers or cores())
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Rows ready to be trained on: the job, the matrix, the group fold of each row, and why they carry no model."""
+
+    job: Job
+    data: Data
+    folds: NDArray[np.int16]
+    why: str | None
+
+
+def prepare(
+    history: Mapping[date, History],
+    *,
+    target: Target,
+    cutoff: date,
+    feature_list: Mapping[str, Any],
+    calendar: Calendar,
+    modeling: ModelingSettings,
+    population: PopulationSettings,
+    validation: ValidationSettings,
+) -> Prepared:
+    """Pool the history, choose the features, make the matrix and assign folds; parameters as in `train`."""
     is_safe = target.slug in modeling.safe_divisions
-    if is_safe and not safe_features:
-        raise ValueError(
-            f"modeling.safe_divisions names {target.slug!r}, and no feature is declared safe; take it off the list, or "
-            "let the features reach back further than a year"
-        )
     families = {f["name"]: f["family"] for f in feature_list["features"]}
     plain = list(families)
     pooled = pool(
@@ -158,10 +196,10 @@ def train(
     columns = choose_columns(
         pooled.frame,
         families,
-        safe=safe_features if is_safe else None,
+        safe=safe_features(feature_list) if is_safe else None,
         stability=modeling.stability,
         min_positives=validation.min_positives_value,
-        unlisted=_unlisted(history, families),
+        unlisted=sorted({c for past in history.values() for c in unlisted(past.features, feature_list)}),
     )
     names = [*columns.names, *OWNERSHIP_FEATURES]
     # From here on the features are needed as numbers only; a second copy of them would be the peak of memory.
@@ -184,7 +222,7 @@ def train(
         _window_months(history, pooled, calendar),
     )
     why = infeasible(data.frame, folds, n_folds=modeling.folds, min_positive_customers=modeling.min_positive_customers)
-    return train_baseline(job, folds, why) if why else _trained(job, data, folds, workers or cores())
+    return Prepared(job, data, folds, why)
 
 
 def _trained(job: Job, data: Data, folds: NDArray[np.int16], workers: int) -> Training:
@@ -254,16 +292,6 @@ def _window_months(history: Mapping[date, History], pooled: Pool, calendar: Cale
     """Label window in months, as the labels used say; the calendar's when none were used."""
     found = [int(history[c].labels["effective_window_months"].max()) for c in pooled.window_ends]  # type: ignore[arg-type]
     return max(found, default=calendar.label_window_months)
-
-
-#: Columns of a feature frame that are no features.
-_NOT_FEATURES = ("customer_id", "segment", "ownership")
-
-
-def _unlisted(history: Mapping[date, History], listed: Iterable[str]) -> list[str]:
-    """Columns of the matrices that the feature list does not name, sorted."""
-    found = {c for past in history.values() for c in past.features.columns}
-    return sorted(c for c in found - set(listed) - set(_NOT_FEATURES) if not c.startswith("context__"))
 
 
 def _refuse_leaking(overlap: pl.DataFrame) -> None:

@@ -9,8 +9,7 @@ import pytest
 from gosales_assets.engine.modeling.document import load_scorer, model_version
 from gosales_assets.engine.modeling.explain import reasons, summarise
 from gosales_assets.engine.modeling.report import Training
-from gosales_assets.engine.modeling.rows import FeatureError, matrix
-from gosales_assets.engine.scoring.conform import unlisted
+from gosales_assets.engine.modeling.rows import FeatureError, matrix, unlisted
 from gosales_assets.engine.scoring.schema import DivisionScores
 from gosales_assets.engine.scoring.score import score
 from gosales_assets.settings import PopulationSettings
