@@ -30,7 +30,7 @@ class Trees:
     best_iteration
         Rounds at which early stopping would have stopped; all of them without it.
     converged
-        Whether early stopping fired before the last round; True without it.
+        Whether held-out log-loss had turned before the last round; True without early stopping.
     """
 
     booster: lightgbm.Booster

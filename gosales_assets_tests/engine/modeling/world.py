@@ -118,19 +118,22 @@ def train_on(
     population: PopulationSettings = POPULATION,
     validation: ValidationSettings = VALIDATION,
     n_features: int = 6,
+    features: dict[str, Any] | None = None,
     cutoff: date = CUTOFF,
     overlap: pl.DataFrame | None = None,
+    workers: int | None = None,
 ) -> Training:
     return train(
         past,
         target=TARGET,
         cutoff=cutoff,
-        feature_list=feature_list(n_features),
+        feature_list=features or feature_list(n_features),
         overlap=overlap_of(past, modeling) if overlap is None else overlap,
         calendar=CALENDAR,
         modeling=modeling,
         population=population,
         validation=validation,
+        workers=workers,
     )
 
 
