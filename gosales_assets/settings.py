@@ -347,8 +347,8 @@ class FeatureSettings(Section):
 
 
 class LgbmParams(Section):
-    n_estimators: int = Field(400, ge=1, description="Most trees.")
-    learning_rate: float = Field(0.03, gt=0, description="Shrinkage.")
+    n_estimators: int = Field(300, ge=1, description="Most trees.")
+    learning_rate: float = Field(0.06, gt=0, description="Shrinkage.")
     num_leaves: int = Field(7, ge=2, description="Leaves per tree.")
     min_data_in_leaf: int = Field(200, ge=1, description="Rows per leaf.")
     feature_fraction: float = Field(0.3, gt=0, le=1, description="Features per tree.")
