@@ -99,3 +99,43 @@ def test_missing_a_target_is_said():
     missed = {v["what"] for v in document["verdicts"] if not v["met"]}
     assert missed == {"share of gosales run outside the engine", "runs of a second run with nothing changed"}
     assert not any(math.isnan(v["value"]) for v in document["verdicts"])
+
+
+def limit_of(**changes):
+    lead = {"a": 0.7, "b": 0.6, "value": 0.1, "lo": 0.05, "hi": 0.15}
+    found = {
+        "auc_over_reference": 0.9,
+        "lift_over_reference": 0.9,
+        "auc_over_truth": 0.6,
+        "lift_over_truth": 0.7,
+        "calibration": {
+            "expected_over_observed": 1.0,
+            "share_of_cells_within_half_and_double": 1.0,
+            "excess_error_over_base_rate": 0.1,
+        },
+        "baselines": {"counts": {"auc": lead, "lift": lead}, "recency": {"auc": lead, "lift": lead}},
+    }
+    return found | changes
+
+
+@pytest.mark.parametrize(
+    ("changes", "missed"),
+    [
+        ({}, set()),
+        ({"auc_over_reference": 0.84}, {"auc over reference"}),
+        (
+            {"calibration": {"expected_over_observed": 0.8, "share_of_cells_within_half_and_double": 0.5}},
+            {"observed over expected", "share of cells within half and double"},
+        ),
+        (
+            {"baselines": {"recency": {"auc": {"lo": -0.01}, "lift": {"lo": 0.1}}}},
+            {"lower end of the lead in auc over recency"},
+        ),
+    ],
+)
+def test_falling_short_of_the_limit_is_said(changes, missed):
+    document = assemble({"limit": {"10000": limit_of(**changes)}}, [], {})
+    assert {v["what"] for v in document["verdicts"] if not v["met"]} == missed
+    # Real transactions know no reference.
+    real = {k: v for k, v in limit_of().items() if "over" not in k}
+    assert all(v["met"] for v in assemble({"limit": {"completejourney": real}}, [], {})["verdicts"])

@@ -44,35 +44,39 @@ class Difference:
         }
 
 
-def paired(frame: pl.DataFrame, *, k_percent: int, resamples: int, seed: int) -> dict[str, Difference]:
+def paired(
+    frame: pl.DataFrame, *, k_percent: int, resamples: int, seed: int, within: str = "cutoff"
+) -> dict[str, Difference]:
     """Compare two rankings.
 
     Parameters
     ----------
     frame
-        customer_id, cutoff, label, ``a`` and ``b`` (scores, comparable within a cutoff). Labels may be
+        customer_id, label, ``a`` and ``b`` (scores), and the column named by ``within``. Labels may be
         probabilities: a row then counts as that share of a positive.
     k_percent
         Whole percent of the list for lift.
     resamples, seed
         Of the bootstrap.
+    within
+        Column of the groups inside which scores are compared.
 
     Returns
     -------
     dict
-        ``auc`` and ``lift``, each a mean over cutoffs that hold both classes.
+        ``auc`` and ``lift``, each a mean over the groups that hold both classes.
 
     Raises
     ------
     ValueError
-        When no cutoff holds both classes.
+        When no group holds both classes.
     """
-    frame = frame.sort("cutoff", "customer_id")
+    frame = frame.sort(within, "customer_id")
     customers = frame["customer_id"].unique().sort()
-    parts = [_Part.of(part, customers, k_percent) for part in frame.partition_by("cutoff", maintain_order=True)]
+    parts = [_Part.of(part, customers, k_percent) for part in frame.partition_by(within, maintain_order=True)]
     parts = [part for part in parts if 0 < part.y.sum() < len(part.y)]
     if not parts:
-        raise ValueError("paired: no cutoff holds both buyers and others")
+        raise ValueError(f"paired: no {within} holds both buyers and others")
     whole = _statistics(parts, np.ones((1, len(customers))))[0]
     rng = np.random.default_rng(seed)
     drawn = []
@@ -91,7 +95,7 @@ def paired(frame: pl.DataFrame, *, k_percent: int, resamples: int, seed: int) ->
 
 @dataclass(frozen=True)
 class _Part:
-    """One cutoff: labels, the customer of each row, and per ranking its order, ties and top."""
+    """One group: labels, the customer of each row, and per ranking its order, ties and top."""
 
     y: Floats
     customer: NDArray[np.int64]
@@ -114,7 +118,7 @@ class _Part:
 
 
 def _statistics(parts: list[_Part], weights: Floats) -> Floats:
-    """AUC and lift of both rankings, averaged over cutoffs: shape (weights, 2, 2); NaN where a class is absent."""
+    """AUC and lift of both rankings, averaged over groups: shape (weights, 2, 2); NaN where a class is absent."""
     per_part = np.empty((len(parts), len(weights), 2, 2))
     for i, part in enumerate(parts):
         w = weights[:, part.customer]
