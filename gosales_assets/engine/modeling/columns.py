@@ -42,7 +42,8 @@ class Columns:
     dropped
         Features not read: ``{"feature": name, "reason": safe | outcome_name | leak_auc | coverage | sparse_family}``.
     strongest
-        Largest AUC of a single feature, within a cutoff and averaged over cutoffs; None with too few positives.
+        Largest AUC of a single feature among non-owners, within a cutoff and averaged over cutoffs; None with too few
+        positives.
     unlisted
         Columns of the matrices that are no features of the list: made with other settings than the list.
     """
@@ -71,7 +72,7 @@ def choose_columns(
     Parameters
     ----------
     frame
-        Pooled rows with customer_id, cutoff, label and every listed feature in its raw type.
+        Pooled rows with customer_id, cutoff, ownership, label and every listed feature in its raw type.
     families
         Family by feature, in the order of the feature list.
     safe
@@ -91,7 +92,8 @@ def choose_columns(
 
     names = list(families)
     drop([n for n in names if names_an_outcome(n)], "outcome_name")
-    strength = single_feature_strength(frame, names, min_positives)
+    # Among owners who reorder all the time, honest features know the answer too.
+    strength = single_feature_strength(frame.filter(pl.col("ownership") != "owner"), names, min_positives)
     drop([n for n, auc in strength.items() if auc >= LEAK_AUC], "leak_auc")
     drop([n for n in names if safe is not None and n not in safe], "safe")
     backbone = set(stability.backbone_families)

@@ -16,7 +16,7 @@ def rows(n: int = 80, positives: int = 3, seed: int = 0, **features: object) -> 
     y = np.zeros(n, dtype=np.int8)
     y[:positives] = 1
     return pl.DataFrame(
-        {"customer_id": [f"c{i:03d}" for i in range(n)], "cutoff": [CUTOFF] * n, "label": y}
+        {"customer_id": [f"c{i:03d}" for i in range(n)], "cutoff": [CUTOFF] * n, "label": y, "ownership": ["never"] * n}
     ).with_columns(**{k: pl.Series(v) for k, v in features.items()})  # type: ignore[arg-type]
 
 
@@ -69,6 +69,15 @@ def test_leaks_are_dropped_by_name_and_by_value() -> None:
     assert found.because("outcome_name") == ["future_gp_sum", "label_hint"]
     assert found.because("leak_auc") == ["copy", "turned"]
     assert found.strongest == pytest.approx(1.0, abs=1e-6)
+
+
+def test_owners_who_reorder_accuse_nobody() -> None:
+    y = np.zeros(80)
+    y[:20] = 1
+    frame = rows(80, 20, reorders=y)
+    assert chosen(frame, {"reorders": "x"}).because("leak_auc") == ["reorders"]
+    owned = frame.with_columns(ownership=pl.when(pl.col("label") == 1).then(pl.lit("owner")).otherwise(pl.lit("never")))
+    assert chosen(owned, {"reorders": "x"}).names == ["reorders"]
 
 
 def test_among_few_positives_no_feature_is_accused() -> None:

@@ -639,3 +639,9 @@ def test_workers_keep_order_and_raise_the_first_failure() -> None:
     for n in (1, 3):
         with pytest.raises(ValueError, match="no"):
             run_all([tasks[1], broken, tasks[0]], n)
+
+
+def test_a_gap_at_the_limit_is_not_softened(past: dict, trained: Training) -> None:
+    gap = guardrails(trained)["overfit_gap"]["value"]
+    limit = float(np.nextafter(gap + 1e-9, 1))
+    assert not world.train_on(past, modeling=modeling(overfit_gap_max=limit)).metrics["params"]["softened"]
