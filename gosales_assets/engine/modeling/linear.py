@@ -11,7 +11,6 @@ applied is numbers, so that nothing is unpickled and a row's margin depends on t
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -104,9 +103,7 @@ class Linear:
         seed
             Order in which the stochastic solver visits rows; ridge does not use it.
         """
-        from sklearn.exceptions import ConvergenceWarning
         from sklearn.linear_model import LogisticRegression
-        from threadpoolctl import threadpool_limits
 
         z, fill, centre, scale = _learn(x)
         regression = LogisticRegression(
@@ -118,10 +115,7 @@ class Linear:
             tol=_TOLERANCE,
             random_state=seed,
         )
-        # Sums of a BLAS depend on how many threads share them, and bytes must not depend on the machine's cores.
-        with threadpool_limits(limits=1), warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # recorded below, as `converged`
-            regression.fit(z, y)
+        regression.fit(z, y)
         iterations = int(regression.n_iter_.max())
         return cls(
             tuple(names),

@@ -52,7 +52,7 @@ from gosales_assets.engine.modeling.rows import (
     sample,
     unlisted,
 )
-from gosales_assets.engine.modeling.workers import cores
+from gosales_assets.engine.modeling.workers import cores, one_blas_thread
 from gosales_assets.taxonomy import Target
 from gosales_assets.timeline import Calendar, add_days
 
@@ -162,7 +162,8 @@ def train(
     )
     if prepared.why:
         return train_baseline(prepared.job, prepared.folds, prepared.why)
-    return _trained(prepared.job, prepared.data, prepared.folds, workers or cores())
+    with one_blas_thread():
+        return _trained(prepared.job, prepared.data, prepared.folds, workers or cores())
 
 
 @dataclass(frozen=True)

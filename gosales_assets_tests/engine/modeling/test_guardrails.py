@@ -116,6 +116,7 @@ def test_limits_are_settings(past: dict, name: str, settings: dict, reason: str)
     assert [f.check for f in blocking(findings(training.model_card, strict))] == [f"guardrail_{name}"]
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_a_model_that_cannot_converge_says_so(past: dict) -> None:
     asked = modeling(models=["logreg"], logreg={"C": 1.0, "max_iter": 1})
     line = lines(world.train_on(past, modeling=asked))["converged"]

@@ -96,6 +96,7 @@ def test_contributions_add_up_and_are_what_the_shap_package_says() -> None:
     np.testing.assert_allclose(values[:, :-1], explainer.shap_values(background), atol=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_lasso_makes_zeros_and_says_when_it_was_cut_off() -> None:
     x, y = drawn()
     made = fitted(x, y, l1_ratio=1.0, inverse_penalty=0.02, max_iter=2000)
