@@ -129,6 +129,15 @@ class Candidate:
             "seed": modeling.seed,
         }
 
+    def limits(self, modeling: ModelingSettings) -> dict[str, Any]:
+        """What ends a fit, besides its parameters."""
+        if self.family != "lgbm":
+            return {}
+        return {
+            "n_estimators": modeling.lgbm.n_estimators,
+            "early_stopping_rounds": modeling.early_stopping_rounds,
+        }
+
     def fit(self, x: Matrix, y: Floats, names: Sequence[str], modeling: ModelingSettings, *, rounds: int) -> Made:
         """Fit on rows; ``rounds`` is the number of trees."""
         if self.family == "lgbm":

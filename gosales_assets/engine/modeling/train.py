@@ -263,7 +263,12 @@ def _trained(job: Job, data: Data, folds: NDArray[np.int16], workers: int) -> Tr
         in_sample=metric_blocks(job, fitted_rows)["final"],
         selection=chosen.document,
         time_folds=chosen.time_folds,
-        params={"model": fitted.candidate.family, **fitted.params, "softened": fitted.softened},
+        params={
+            "model": fitted.candidate.family,
+            **fitted.params,
+            **fitted.candidate.limits(job.modeling),
+            "softened": fitted.softened,
+        },
         best_iterations=fitted.best_iterations,
         n_trees=fitted.n_trees,
     )
