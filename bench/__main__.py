@@ -1,7 +1,7 @@
 """``python -m bench``: measure, write ``bench/results.json``, print.
 
 Belongs here: options, one process per area and size, the order of measurements. Does not belong here: measuring
-(`star`, `features`, `families`, `training`, `worth`, `run`), what the numbers must reach (`report`).
+(`star`, `features`, `families`, `training`, `worth`, `run`, `limit`), what the numbers must reach (`report`).
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ THREADS = "2"
 DEMO_SIZE, LARGE_RUN = "demo", 10_000
 #: What families are worth is asked of one world, large enough to tell.
 WORTH_SIZE = 10_000
+#: Customers of the world whose rankings are held to what can be reached, and the name of the real transactions.
+LIMIT_SIZE, REAL = 10_000, "completejourney"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -68,7 +70,7 @@ def measure(
 ) -> dict[str, dict[str, Any]]:
     """Everything asked, by area and size; each in a process of its own."""
     measured: dict[str, dict[str, Any]] = {"world": {}, **{area: {} for area in areas}}
-    small = [area for area in areas if area not in ("star_scale", "families", "run")]
+    small = [area for area in areas if area not in ("star_scale", "families", "run", "limit")]
     for size in sizes if small else ():
         where = folder / str(size)
         measured["world"][str(size)] = _in_process("world", str(size), where)
@@ -90,6 +92,10 @@ def measure(
             measured["run"][world] = _in_process("run", world, where)
             measured["run"][world]["again"] = _in_process("again", world, where)
             shutil.rmtree(where)
+    if "limit" in areas:
+        size = str(min(LIMIT_SIZE, max(sizes)))
+        measured["limit"][size] = _in_process("limit", size, folder / "limit")
+        measured["limit"][REAL] = _in_process("real", REAL, folder / "limit")
     return measured
 
 
@@ -117,9 +123,9 @@ def _in_process(what: str, size: str, folder: Path) -> dict[str, Any]:
 
 
 def _child(what: str, size: str, folder: str, out: str) -> int:
-    from bench import families, features, run, star, training, world, worth
+    from bench import families, features, limit, run, star, training, world, worth
 
-    customers = None if size == DEMO_SIZE else int(size)
+    customers = None if size in (DEMO_SIZE, REAL) else int(size)
     work: dict[str, Callable[[Any, Path], dict[str, Any]]] = {
         "world": world.write,
         "star": star.measure,
@@ -131,6 +137,8 @@ def _child(what: str, size: str, folder: str, out: str) -> int:
         "worth": worth.measure,
         "run": run.measure,
         "again": run.again,
+        "limit": limit.measure,
+        "real": limit.real,
     }
     result = work[what](customers, Path(folder))
     Path(out).write_text(json.dumps(result), encoding="utf-8")

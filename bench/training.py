@@ -1,13 +1,15 @@
-"""Training against bare LightGBM fits of the same matrices.
+"""Training against the bare LightGBM and scikit-learn fits it asks for.
 
 Every fit that a training makes is made once more right after it, bare: same rows, same parameters, same number of
 trees, nothing evaluated. What the platform adds is then the rest of the training, evaluation of held-out customers
-for early stopping included. Belongs here: counting and timing fits. Does not belong here: how features are made.
+for early stopping included. One fit at a time: a training on all cores is the same work.
+
+Belongs here: counting and timing fits. Does not belong here: how features are made.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -75,7 +77,8 @@ def one(settings: Settings, target: Target, cutoff: date, folder: Path) -> tuple
         "population": settings.population,
     }
     overlap = fold_customer_overlap(history, cutoff=cutoff, **common)
-    specs = feature_specs(settings.features, settings.products.divisions)
+    products = settings.products
+    specs = feature_specs(settings.features, products.divisions, products.skus)
     with repeated_bare() as fits:
         took, trained = timed(
             lambda: train(
@@ -85,6 +88,7 @@ def one(settings: Settings, target: Target, cutoff: date, folder: Path) -> tuple
                 feature_list=feature_list(specs),
                 overlap=overlap,
                 validation=settings.validation,
+                workers=1,
                 **common,
             )
         )
@@ -103,50 +107,72 @@ def make_history(settings: Settings, target: Target, cutoff: date, folder: Path)
     """Features and labels of the cutoffs a model at ``cutoff`` learns from."""
     facts = pl.scan_parquet(facts_path(folder))
     dim = pl.read_parquet(customers_path(folder))
+    return {
+        past: built_at(settings, facts, dim, past, (target,))[target.slug] for past in settings.calendar.history(cutoff)
+    }
+
+
+def built_at(
+    settings: Settings, facts: pl.LazyFrame, dim: pl.DataFrame, cutoff: date, targets: Sequence[Target]
+) -> dict[str, History]:
+    """Features and labels of several targets at one cutoff, as the stages make them."""
+    products = settings.products
     shared: dict[str, Any] = {
         "features": settings.features,
         "population": settings.population,
-        "divisions": settings.products.divisions,
+        "divisions": products.divisions,
+        "skus": products.skus,
     }
-    history = {}
-    for past in settings.calendar.history(cutoff):
-        base = customer_base(facts, dim, past, **shared)
-        built = build_features(base, facts, target, past, ownership=settings.ownership, **shared)
+    base = customer_base(facts, dim, cutoff, **shared)
+    made = {}
+    for target in targets:
+        built = build_features(base, facts, target, cutoff, ownership=settings.ownership, **shared)
         labels = build_labels(
             facts,
             dim,
             target,
-            past,
+            cutoff,
             window_months=settings.label_window_months(target),
             labels=settings.labels,
             ownership=settings.ownership,
             population=settings.population,
             as_of=settings.sources.sales_log.as_of,
         )
-        history[past] = History(built.features, labels)
-    return history
+        made[target.slug] = History(built.features, labels)
+    return made
 
 
 @contextmanager
 def repeated_bare() -> Iterator[Fits]:
-    """Make every LightGBM fit once more, bare, and count what both took."""
+    """Make every fit of LightGBM and of a logistic regression once more, bare, and count what both took."""
     import lightgbm
+    from sklearn.linear_model import LogisticRegression
 
-    fits, fit = Fits(), lightgbm.train
+    fits, fit, fit_linear = Fits(), lightgbm.train, LogisticRegression.fit
+
+    def count(within: Seconds, bare: Seconds, trees: int) -> None:
+        fits.count += 1
+        fits.trees += trees
+        fits.within = fits.within.plus(within)
+        fits.bare = fits.bare.plus(bare)
 
     def fit_twice(params: dict[str, Any], train_set: Any, *args: Any, **kwargs: Any) -> Any:
         matrix, labels = train_set.data, train_set.label  # a data set lets go of them when it is fitted
         within, booster = timed(lambda: fit(params, train_set, *args, **kwargs))
         trees = booster.current_iteration()
         bare, _ = timed(lambda: fit(params, lightgbm.Dataset(matrix, labels, params=params), num_boost_round=trees))
-        fits.count += 1
-        fits.trees += trees
-        fits.within = fits.within.plus(within)
-        fits.bare = fits.bare.plus(bare)
+        count(within, bare, trees)
         return booster
 
-    lightgbm.train = fit_twice
+    def fit_linear_twice(regression: Any, *args: Any, **kwargs: Any) -> Any:
+        within, fitted = timed(lambda: fit_linear(regression, *args, **kwargs))
+        again = LogisticRegression(**regression.get_params())
+        bare, _ = timed(lambda: fit_linear(again, *args, **kwargs))
+        count(within, bare, 0)
+        return fitted
+
+    lightgbm.train, LogisticRegression.fit = fit_twice, fit_linear_twice
     try:
         yield fits
     finally:
-        lightgbm.train = fit
+        lightgbm.train, LogisticRegression.fit = fit, fit_linear

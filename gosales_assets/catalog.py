@@ -37,6 +37,7 @@ PHASES: dict[str, str] = {
     "validation": "Phase 5 - forward validation",
     "observability": "Phase 6 - observability",
     "leakage": "Leakage gauntlet and gates",
+    "diagnostics": "Diagnostics on demand",
     "rollups": "Delivery and roll-ups",
     "reports": "Published reports",
 }
@@ -62,6 +63,8 @@ class Artifact:
         Which cutoffs it exists for.
     internal
         Not part of the published catalog.
+    on_demand
+        Made only when somebody asks for it: in no run of `gosales run`, and launched by no condition.
     row
         Name in the published catalog, when it is not the file name.
     owner
@@ -77,6 +80,7 @@ class Artifact:
     consumers: str = ""
     calendar: Calendar = ""
     internal: bool = False
+    on_demand: bool = False
     row: str = ""
     owner: str = "data"
 
@@ -350,6 +354,10 @@ ARTIFACTS: tuple[Artifact, ...] = (
              "Scan of the engine's source for clocks and unseeded chance.", "Stops the patterns that let leaks in.", f"{_LEAK}:StaticScan", "models, leakage report", "all", owner="model"),
     Artifact("leakage", "leakage_report", _LEAK_DIR + "leakage_report_<division>_<cutoff>.json",
              "PASS or FAIL of every audit of a model.", "The gate of every release.", f"{_LEAK}:LeakageReport", "whitespace, operators", "model", owner="model"),
+    # Diagnostics: nothing that is delivered reads them.
+    Artifact("diagnostics", "adjacency_ablation", _INTERNAL + "diagnostics/adjacency_ablation_<division>_<cutoff>.json",
+             "A ranking with all features against one without those on the eve of the cutoff, out of time.",
+             "Says which divisions belong into modeling.safe_divisions.", f"{_MODELS}:AdjacencyAblation", "modellers", "model", internal=True, on_demand=True, owner="model"),
     # Cross-run
     Artifact("rollups", "metrics_summary", OUTPUTS + "metrics_summary.csv",
              "Metrics of every division and cutoff, training and forward, for everybody and for the whitespace.", "The one table to watch.", f"{_REPORT}:MetricsSummary", "dashboards, operators", owner="model"),

@@ -15,6 +15,7 @@ import dagster as dg
 from gosales_assets.catalog import CATALOG
 from gosales_assets.defs import automation
 from gosales_assets.defs.assets import (
+    diagnostics,
     features,
     labels,
     leakage,
@@ -51,6 +52,7 @@ _ASSETS = (
     observability,
     rollups,
     reports,
+    diagnostics,
 )
 _CHECKS = (gates, quality)
 

@@ -37,6 +37,7 @@ DEFAULT_CONFIG = "gosales.yaml"
 Months = Annotated[int, Field(ge=1)]
 Days = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Rate = Annotated[float, Field(gt=0, le=1)]
 Percent = Annotated[int, Field(ge=1, le=100)]
 Severity = Literal["ERROR", "WARN"]
 Segment = Literal["warm", "cold", "prospect"]
@@ -53,12 +54,6 @@ NOT_IN_EFFECT: tuple[str, ...] = (
     "etl.fuzzy_skip_if_coverage_ge",
     "labels.denylist_skus_csv",
     "ownership.reinclude_days",
-    "modeling.models",
-    "modeling.lr_grid",
-    "modeling.lgbm_grid",
-    "modeling.class_weight",
-    "modeling.stability",
-    "modeling.safe_divisions",
     "whitespace.capacity_mode",
     "whitespace.accounts_per_rep",
     "whitespace.als_blend_weights",
@@ -394,27 +389,37 @@ class FeatureSettings(Section):
 
 class LgbmParams(Section):
     n_estimators: int = Field(300, ge=1, description="Most trees.")
-    learning_rate: float = Field(0.1, gt=0, description="Shrinkage.")
-    num_leaves: int = Field(15, ge=2, description="Leaves per tree.")
-    min_data_in_leaf: int = Field(40, ge=1, description="Rows per leaf.")
-    feature_fraction: float = Field(0.7, gt=0, le=1, description="Features per tree.")
+    learning_rate: float = Field(0.06, gt=0, description="Shrinkage.")
+    num_leaves: int = Field(7, ge=2, description="Leaves per tree.")
+    min_data_in_leaf: int = Field(200, ge=1, description="Rows per leaf.")
+    feature_fraction: float = Field(0.3, gt=0, le=1, description="Features per tree.")
     bagging_fraction: float = Field(0.8, gt=0, le=1, description="Rows per bag.")
     bagging_freq: int = Field(1, ge=0, description="Trees per bag; 0 switches bagging off.")
-    lambda_l2: float = Field(5.0, ge=0, description="Ridge penalty on leaf values.")
+    lambda_l2: float = Field(50.0, ge=0, description="Ridge penalty on leaf values.")
     max_bin: int = Field(63, ge=2, description="Histogram bins.")
 
 
+class LogregParams(Section):
+    C: float = Field(0.001, gt=0, description="Inverse penalty: the smaller, the more coefficients shrink.")
+    l1_ratio: Share = Field(0.0, description="Elastic-net mix: 0 ridge, 1 lasso.")
+    max_iter: int = Field(500, ge=1, description="Most steps of the solver.")
+
+
 class LrGrid(Section):
-    l1_ratio: tuple[Share, ...] = Field((0.0, 0.2, 0.5), description="Elastic-net mixes tried.")
-    C: tuple[float, ...] = Field((0.1, 1.0, 10.0), description="Inverse penalties tried.")
+    l1_ratio: tuple[Share, ...] = Field((0.0, 0.2, 0.5), min_length=1, description="Elastic-net mixes tried.")
+    C: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+        (0.001, 0.01, 0.1), min_length=1, description="Inverse penalties tried."
+    )
 
 
 class LgbmGrid(Section):
-    num_leaves: tuple[int, ...] = Field((31, 63), description="Leaves tried.")
-    min_data_in_leaf: tuple[int, ...] = Field((50, 100), description="Rows per leaf tried.")
-    learning_rate: tuple[float, ...] = Field((0.05, 0.1), description="Shrinkages tried.")
-    feature_fraction: tuple[float, ...] = Field((0.7, 0.9), description="Feature shares tried.")
-    bagging_fraction: tuple[float, ...] = Field((0.7, 0.9), description="Row shares tried.")
+    num_leaves: tuple[Annotated[int, Field(ge=2)], ...] = Field((4, 7, 15), min_length=1, description="Leaves tried.")
+    min_data_in_leaf: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        (50, 100, 200), min_length=1, description="Rows per leaf tried."
+    )
+    learning_rate: tuple[Rate, ...] = Field((0.03, 0.1), min_length=1, description="Shrinkages tried.")
+    feature_fraction: tuple[Rate, ...] = Field((0.3, 0.7), min_length=1, description="Feature shares tried.")
+    bagging_fraction: tuple[Rate, ...] = Field((0.6, 0.8), min_length=1, description="Row shares tried.")
 
 
 class Stability(Section):
@@ -425,18 +430,29 @@ class Stability(Section):
     )
     penalty_lambda: float = Field(0.0, ge=0, description="Weight of the spread over cutoffs in selection.")
     cv_guard_max: float | None = Field(None, gt=0, description="Largest coefficient of variation of lift over cutoffs.")
-    sparse_families: tuple[str, ...] = Field((), description="Families dropped when positives are few.")
+    sparse_families: tuple[str, ...] = Field((), description="Feature families dropped when positives are few.")
     backbone_families: tuple[str, ...] = Field((), description="Families never dropped.")
 
 
 class ModelingSettings(Section):
     seed: int = Field(42, description="Seed of folds, samples and trees.")
     folds: int = Field(5, ge=2, description="Customer-grouped folds.")
-    models: tuple[Literal["lgbm", "logreg"], ...] = Field(("lgbm",), min_length=1, description="Candidate models.")
+    models: tuple[Literal["lgbm", "logreg"], ...] = Field(
+        ("lgbm", "logreg"), min_length=1, description="Candidate models."
+    )
     lgbm: LgbmParams = Field(LgbmParams(), description="Parameters of LightGBM.")
+    logreg: LogregParams = Field(LogregParams(), description="Parameters of the linear model.")
+    search_trials: int = Field(
+        0, ge=0, description="Combinations of its grid tried per model besides its own parameters; 0: none."
+    )
+    overfit_gap_max: float = Field(
+        0.20,
+        gt=0,
+        description="AUC on fitted rows may exceed AUC on other customers by this; above, trees are softened.",
+    )
     early_stopping_rounds: int = Field(30, ge=1, description="Rounds without improvement on held-out customers.")
-    lr_grid: LrGrid = Field(LrGrid(), description="Search of the linear model.")
-    lgbm_grid: LgbmGrid = Field(LgbmGrid(), description="Search of LightGBM.")
+    lr_grid: LrGrid = Field(LrGrid(), description="What a search of the linear model draws from.")
+    lgbm_grid: LgbmGrid = Field(LgbmGrid(), description="What a search of LightGBM draws from.")
     calibration_methods: tuple[Literal["platt", "isotonic"], ...] = Field(
         ("platt", "isotonic"), description="Calibrators to choose from by cross-fitted Brier; empty: none."
     )
@@ -445,7 +461,7 @@ class ModelingSettings(Section):
     )
     top_k_percents: tuple[Percent, ...] = Field((5, 10, 20), min_length=1, description="Top shares reported, percent.")
     n_jobs: int = Field(1, ge=1, description="Threads of one fit; fixed, so that bytes repeat.")
-    class_weight: Literal["balanced", "none"] = Field("balanced", description="Class weights of the linear model.")
+    class_weight: Literal["balanced", "none"] = Field("none", description="Class weights of the linear model.")
     scale_pos_weight_cap: float = Field(
         1.0, ge=1, description="Most weight of a positive in LightGBM; 1: none, probabilities stay honest."
     )
@@ -457,7 +473,9 @@ class ModelingSettings(Section):
     )
     feature_sample_rows: int = Field(5000, ge=1, description="Rows of train_feature_sample.")
     stability: Stability = Field(Stability(), description="Guards on features and selection.")
-    safe_divisions: tuple[str, ...] = Field((), description="Targets trained without short-window families.")
+    safe_divisions: tuple[str, ...] = Field(
+        (), description="Targets trained without features that lean on the year before the cutoff."
+    )
 
 
 class EligibilitySettings(Section):
@@ -685,6 +703,8 @@ class Settings(BaseSettings):
                 f"divisions: {a!r} and {b!r} are both ranked and share {', '.join(skus)}; the same sale would be "
                 "offered twice. Drop one, or set `ranked: false` on it in the taxonomy"
             )
+        for slug in self.modeling.safe_divisions:
+            self.products.target(slug)
         for slug, months in self.labels.per_division_window_months.items():
             self.products.target(slug)
             if months > self.timeline.label_window_months:

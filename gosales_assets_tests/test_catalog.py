@@ -78,6 +78,7 @@ INTERNAL = {
     "models/model",
     "scores/division_scores",
     "scores/closed_calibration",
+    "diagnostics/adjacency_ablation",
 }
 
 

@@ -152,8 +152,13 @@ def test_a_setting_nothing_reads_yet_is_refused_unless_it_says_the_default() -> 
     with pytest.raises(SettingsError, match=r"whitespace\.capacity_mode has no effect in this version"):
         load({"whitespace": {"capacity_mode": "hybrid"}})
     assert load({"whitespace": {"capacity_mode": "top_percent"}}) == load()
-    with pytest.raises(SettingsError, match=r"modeling\.stability has no effect"):
-        load({"modeling": {"stability": {"coverage_floor": 0.1}}})
+    with pytest.raises(SettingsError, match=r"features\.assets_als has no effect"):
+        load({"features": {"assets_als": {"factors": 3}}})
+
+
+def test_a_safe_division_is_a_target() -> None:
+    with pytest.raises(SettingsError, match="trainings"):
+        load({"modeling": {"safe_divisions": ["trainings"]}})
 
 
 def test_the_settings_not_in_effect_exist() -> None:

@@ -59,6 +59,7 @@ def run_groups() -> dict[str, list[Artifact]]:
             if a.grain == grain
             and a.calendar == calendar
             and a.name != "icp_scores_fallback"
+            and not a.on_demand
             and (grain != "snapshot" or (a.phase in _DELIVERED) == (name == "delivery"))
         ]
     return groups
@@ -132,7 +133,12 @@ def schedules(platform: Platform) -> list[dg.ScheduleDefinition]:
 
 def condition_of(artifact: Artifact) -> dg.AutomationCondition | None:
     """The condition of an asset: all that follows the star schema, except what the schedule launches."""
-    if artifact.phase in ("sources", "star") or artifact.id == "features/feature_list" or artifact.grain == "run":
+    if (
+        artifact.on_demand
+        or artifact.phase in ("sources", "star")
+        or artifact.id == "features/feature_list"
+        or artifact.grain == "run"
+    ):
         return None
     if artifact in run_groups()["labels_features"]:
         return None

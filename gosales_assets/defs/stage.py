@@ -141,6 +141,7 @@ def stage(
     code: Sequence[str],
     sections: Sequence[str],
     checks: Mapping[str, Mapping[str, Severity]] | None = None,
+    descriptions: Mapping[str, str] | None = None,
     evidence: Sequence[str] = (),
     deps: Sequence[dg.AssetKey] = (),
 ) -> Callable[[Body], dg.AssetsDefinition]:
@@ -156,6 +157,8 @@ def stage(
         What the code version hashes: source below the package, sections of the settings.
     checks
         Contracts the function judges itself: artifact name -> check name -> severity. It returns one `Finding` each.
+    descriptions
+        What a check says, by its name.
     evidence
         Names of outputs that are published even when a contract blocks the others.
     deps
@@ -168,6 +171,7 @@ def stage(
     (partitions_def,) = partitions
     version = platform.code_version(code, sections)
     by_name = {a.name: a for a in artifacts}
+    said = {**_CHECK_DESCRIPTIONS, **(descriptions or {})}
     declared = {(a.name, CONTRACT_SCHEMA): "ERROR" for a in artifacts if a.schema}
     declared |= {(name, check): severity for name, mine in (checks or {}).items() for check, severity in mine.items()}
 
@@ -195,7 +199,7 @@ def stage(
                     asset=asset_key(by_name[name]),
                     blocking=severity == "ERROR",
                     partitions_def=partitions_def,
-                    description=_CHECK_DESCRIPTIONS.get(check, "Contract judged before the file is published."),
+                    description=said.get(check, "Contract judged before the file is published."),
                 )
                 for (name, check), severity in declared.items()
             ],

@@ -183,6 +183,39 @@ def threshold(p: ArrayLike, k_percent: int) -> float | None:
     return float(np.partition(p, len(p) - m)[len(p) - m])
 
 
+def single_feature_auc(frame: pl.DataFrame, features: Sequence[str]) -> Floats:
+    """How well each feature alone orders positives and negatives, whichever way round.
+
+    Parameters
+    ----------
+    frame
+        ``label`` (0/1, both present) and the numeric or Boolean columns of ``features``. Null is a value of its own:
+        trees send it to either side, so it is tried below and above all others and the stronger reading counts.
+    features
+        Columns to judge.
+
+    Returns
+    -------
+    ndarray of float64, shape (len(features),)
+        ``max(AUC, 1 - AUC)``, in [0.5, 1]; 0.5 for a constant.
+    """
+    positive = pl.col("label") == 1
+    x = [pl.col(f).cast(pl.Float64).fill_nan(None) for f in features]
+    # Ranks are multiples of one half, their sums exact in any order.
+    rank_sum = frame.select(v.rank("average").filter(positive).sum().alias(str(i)) for i, v in enumerate(x))
+    known = frame.select(v.count().alias(str(i)) for i, v in enumerate(x))
+    known_positive = frame.select(v.filter(positive).count().alias(str(i)) for i, v in enumerate(x))
+    ranks, n, p = (np.array(t.row(0), dtype=np.float64) for t in (rank_sum, known, known_positive))
+    positives = float(frame.select(positive.sum()).item())
+    negatives = frame.height - positives
+    wins = ranks - p * (p + 1) / 2
+    null_positive, null_negative, known_negative = positives - p, negatives - (n - p), n - p
+    among_nulls = null_positive * null_negative / 2
+    below = (wins + p * null_negative + among_nulls) / (positives * negatives)
+    above = (wins + null_positive * known_negative + among_nulls) / (positives * negatives)
+    return np.max([below, 1 - below, above, 1 - above], axis=0)
+
+
 def expected_to_observed(y: ArrayLike, p: ArrayLike) -> dict[str, float | None]:
     """Expected over observed positives, with a closed-form 95 % interval.
 

@@ -16,6 +16,7 @@ from gosales_assets.timeline import Calendar, add_days
 from gosales_assets_tests.defs.graphs import CUTOFF, PARTS, A, B, Tiny, key
 
 EXTERNAL = {"observability/config_resolved", "rollups/icp_scores_fallback"}
+ON_DEMAND = {a.id for a in CATALOG.values() if a.on_demand}
 
 
 def platform_of(**timeline: Any) -> Platform:
@@ -29,7 +30,7 @@ def platform_of(**timeline: Any) -> Platform:
 def test_run_groups_make_every_file_once_and_each_has_one_partition_set(platform: Platform) -> None:
     groups = automation.run_groups()
     made = Counter(a.id for group in groups.values() for a in group)
-    assert set(made) == set(CATALOG) - EXTERNAL
+    assert set(made) == set(CATALOG) - EXTERNAL - ON_DEMAND
     assert set(made.values()) == {1}
     for name, group in groups.items():
         assert len({platform.partitions.of(a) for a in group}) == 1, name
@@ -65,7 +66,7 @@ def test_every_check_runs_with_its_asset(definitions: dg.Definitions) -> None:
     graph = definitions.resolve_asset_graph()
     checks = {
         k
-        for name in automation.run_groups()
+        for name in (*automation.run_groups(), "phase_diagnostics")
         for k in definitions.resolve_job_def(name).asset_layer.asset_graph.asset_check_keys
     }
     assert checks == set(graph.asset_check_keys)
@@ -143,7 +144,7 @@ def test_everything_behind_the_star_follows_by_the_condition_or_by_the_schedule(
     scheduled = {a.id for a in automation.run_groups()["labels_features"]}
     without = {a.id for a in CATALOG.values() if automation.condition_of(a) is None}
     star = {a.id for a in CATALOG.values() if a.phase in ("sources", "star")}
-    assert without == scheduled | star | {"features/feature_list", "observability/config_resolved"}
+    assert without == scheduled | star | ON_DEMAND | {"features/feature_list", "observability/config_resolved"}
 
 
 REPORT, RANKING = "leakage/leakage_report", "whitespace/whitespace_metrics"
@@ -228,3 +229,13 @@ def test_the_built_in_condition_would_launch_a_doomed_run(tmp_path: Any) -> None
         tiny.launch(REPORT, partition=A)
         tiny.launch(REPORT, partition=B)
         assert daemon.requested() == {CUTOFF}
+
+
+def test_a_diagnostic_is_asked_for_by_name_and_nothing_reads_it(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    asked = {dg.AssetKey(CATALOG[name].key) for name in ON_DEMAND}
+    assert asked
+    assert all(not graph.get(key).child_keys for key in asked)
+    assert all(CATALOG[name].folder.endswith("/diagnostics/") for name in ON_DEMAND)
+    others = {a.folder for a in CATALOG.values() if not a.on_demand}
+    assert not others & {CATALOG[name].folder for name in ON_DEMAND}

@@ -8,10 +8,12 @@ import dagster as dg
 import polars as pl
 
 from gosales_assets.defs.stage import Platform, Result, read, stage
+from gosales_assets.engine.modeling.guardrails import described, findings, severities
 
 
 def build(platform: Platform) -> list[Any]:
     settings, p = platform.settings, platform.partitions
+    severity = severities(settings.gates.severity)
 
     @stage(
         platform,
@@ -35,7 +37,8 @@ def build(platform: Platform) -> list[Any]:
         },
         code=("engine/modeling", "engine/metrics.py", "engine/tables.py"),
         sections=("timeline", "population", "modeling", "validation", "divisions", "taxonomy"),
-        checks={"model": {"gate_label_window": "ERROR"}},
+        checks={"model": {"gate_label_window": "ERROR"}, "model_card": severity},
+        descriptions=described(),
         evidence=("model_card",),
     )
     def model(
@@ -60,6 +63,7 @@ def build(platform: Platform) -> list[Any]:
             population=settings.population,
             validation=settings.validation,
         )
-        return Result(vars(trained), [label_window_finding(trained.model)])
+        found = [label_window_finding(trained.model), *findings(trained.model_card, severity)]
+        return Result(vars(trained), found)
 
     return [model]

@@ -27,7 +27,7 @@ def build(platform: Platform) -> list[Any]:
     def division_scores(
         context: dg.AssetExecutionContext, model: dict, features: pl.DataFrame, feature_list: dict
     ) -> dict[str, Any]:
-        from gosales_assets.engine.scoring.conform import unlisted
+        from gosales_assets.engine.modeling.rows import unlisted
         from gosales_assets.engine.scoring.score import score
 
         ignored = unlisted(features, feature_list)

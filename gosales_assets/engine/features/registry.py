@@ -140,9 +140,9 @@ def feature_list(specs: Iterable[FeatureSpec]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``version`` (sha256 of the list) and ``features`` (name, dtype and family of each).
+        ``version`` (sha256 of the list) and ``features`` (name, dtype and family of each, and whether it is safe).
     """
-    features = [{"name": s.name, "dtype": s.dtype, "family": s.family} for s in specs]
+    features = [{"name": s.name, "dtype": s.dtype, "family": s.family, "safe": s.safe} for s in specs]
     text = json.dumps(features, sort_keys=True, separators=(",", ":"))
     return {"version": hashlib.sha256(text.encode()).hexdigest(), "features": features}
 

@@ -154,6 +154,7 @@ class ListedFeature(_Document):
     name: str = Field(pattern=f"^{NAME}$", description="Column of the matrix.")
     dtype: Literal["Int32", "Int8", "Float64"] = Field(description="Its type.")
     family: str = Field(description="Its family.")
+    safe: bool = Field(description="Whether a model that must not lean on the eve of the cutoff may read it.")
 
 
 class FeatureList(_Document):

@@ -367,7 +367,7 @@ def check_single_feature_leak(e: Evidence) -> Check:
             None,
             SINGLE_FEATURE_AUC,
         )
-    strength = np.mean([single_feature_auc(f, names) for f in judged], axis=0)
+    strength = np.mean([metrics.single_feature_auc(f, names) for f in judged], axis=0)
     best = int(np.argmax(strength))
     value = round(float(strength[best]), 6)
     verdict = FAIL if strength[best] >= SINGLE_FEATURE_AUC else PASS
@@ -394,39 +394,6 @@ def _with_ownership(features: pl.DataFrame) -> pl.DataFrame:
     return features.with_columns(
         (pl.col("ownership") == state).alias(name) for name, state in OWNERSHIP_FEATURES.items()
     )
-
-
-def single_feature_auc(frame: pl.DataFrame, features: Sequence[str]) -> np.ndarray:
-    """How well each feature alone orders positives and negatives, whichever way round.
-
-    Parameters
-    ----------
-    frame
-        ``label`` (0/1, both present) and the numeric or Boolean columns of ``features``. Null is a value of its own:
-        trees send it to either side, so it is tried below and above all others and the stronger reading counts.
-    features
-        Columns to judge.
-
-    Returns
-    -------
-    ndarray of float64, shape (len(features),)
-        ``max(AUC, 1 - AUC)``, in [0.5, 1]; 0.5 for a constant.
-    """
-    positive = pl.col("label") == 1
-    x = [pl.col(f).cast(pl.Float64).fill_nan(None) for f in features]
-    # Ranks are multiples of one half, their sums exact in any order.
-    rank_sum = frame.select(v.rank("average").filter(positive).sum().alias(str(i)) for i, v in enumerate(x))
-    known = frame.select(v.count().alias(str(i)) for i, v in enumerate(x))
-    known_positive = frame.select(v.filter(positive).count().alias(str(i)) for i, v in enumerate(x))
-    ranks, n, p = (np.array(t.row(0), dtype=np.float64) for t in (rank_sum, known, known_positive))
-    positives = float(frame.select(positive.sum()).item())
-    negatives = frame.height - positives
-    wins = ranks - p * (p + 1) / 2
-    null_positive, null_negative, known_negative = positives - p, negatives - (n - p), n - p
-    among_nulls = null_positive * null_negative / 2
-    below = (wins + p * null_negative + among_nulls) / (positives * negatives)
-    above = (wins + null_positive * known_negative + among_nulls) / (positives * negatives)
-    return np.max([below, 1 - below, above, 1 - above], axis=0)
 
 
 # --------------------------------------------------------------------------------------------------------------------

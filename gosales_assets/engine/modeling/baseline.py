@@ -9,10 +9,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from gosales_assets.engine.modeling import card, explain
+from gosales_assets.engine.modeling import explain
 from gosales_assets.engine.modeling.calibration import Calibration
-from gosales_assets.engine.modeling.evaluate import Evaluation, evaluation_of
-from gosales_assets.engine.modeling.recipe import calibration_population, lgbm_params
+from gosales_assets.engine.modeling.document import NO_MODEL
+from gosales_assets.engine.modeling.evaluate import Evaluation, Signal, evaluation_of
+from gosales_assets.engine.modeling.guardrails import guardrails
+from gosales_assets.engine.modeling.recipe import calibration_population
 from gosales_assets.engine.modeling.report import (
     Job,
     Training,
@@ -47,16 +49,16 @@ def train_baseline(job: Job, folds: NDArray[np.int16], why: str) -> Training:
     frame = job.pool.frame
     on, note = calibration_population(frame, population=job.population, validation=job.validation)
     used = population_rows(frame, on)
-    train_scores = _baseline_scores(frame, folds, on)
+    base_rate = smoothed_prevalence(int(used["label"].sum()), used.height)
+    train_scores = _baseline_scores(frame, folds, on, base_rate)
     evaluation = Evaluation("out_of_fold", evaluation_of(train_scores).frame)
     nothing = evaluation.frame.clear()
-    positive_rows = int(frame["label"].sum())
     model = model_document(
         job,
-        booster=None,
+        fitted=NO_MODEL,
         features=[],
         calibrator={"method": "none"},
-        base_rate=smoothed_prevalence(int(used["label"].sum()), used.height),
+        base_rate=base_rate,
         base_rate_population=on,
         n_trees=0,
     )
@@ -67,10 +69,9 @@ def train_baseline(job: Job, folds: NDArray[np.int16], why: str) -> Training:
         metric_blocks(job, evaluation.frame, min_positives=frame.height + 1),
         population=(on, note),
         in_sample=metric_blocks(job, nothing)["final"],
-        winner="baseline",
-        candidates=[],
+        selection={"winner": "baseline", "why": f"no model can be trained: {why}", "candidates": []},
         time_folds=[],
-        params=lgbm_params(job.modeling, positives=positive_rows, negatives=frame.height - positive_rows),
+        params={},
         best_iterations=[],
         n_trees=0,
         reason=why,
@@ -82,13 +83,14 @@ def train_baseline(job: Job, folds: NDArray[np.int16], why: str) -> Training:
         document=document,
         frame=nothing,
         calibration=calibration_block(calibration, on, note),
-        guardrails=card.data_guardrails(frame, why, job.pool.dropped, modeling=job.modeling),
+        guardrails=guardrails(job, why),
+        signal=Signal("unknown", None, None),
         shap_summary=pl.DataFrame(schema=explain.SUMMARY_SCHEMA),
         train_scores=train_scores,
     )
 
 
-def _baseline_scores(frame: pl.DataFrame, folds: NDArray[np.int16], on: str) -> pl.DataFrame:
+def _baseline_scores(frame: pl.DataFrame, folds: NDArray[np.int16], on: str, base_rate: float) -> pl.DataFrame:
     """Each group fold gets the prevalence of the other folds."""
     y = frame["label"].to_numpy()
     used = (frame["ownership"] != "owner").to_numpy() | (on == "all")
@@ -101,5 +103,6 @@ def _baseline_scores(frame: pl.DataFrame, folds: NDArray[np.int16], on: str) -> 
         pl.Series("fold", folds, dtype=pl.Int16),
         pl.Series("margin", np.log(p / (1.0 - p)), dtype=pl.Float64),
         pl.Series("p_oof", p, dtype=pl.Float64),
+        pl.lit(base_rate).alias("p_in_sample"),
     )
     return scores_frame([scored])

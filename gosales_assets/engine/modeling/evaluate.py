@@ -1,7 +1,7 @@
 """What a training may say about itself: metrics and tables of rows its models have not seen.
 
-Belongs here: averaging over cutoffs, the reported tables, the metrics document. Does not belong here: the formulas of
-the metrics (`engine.metrics`), fits.
+Belongs here: averaging over cutoffs, the reported tables, how sure a ranking is. Does not belong here: the formulas of
+the metrics (`engine.metrics`), fits, the choice between candidates.
 
 Ranks are compared only where they come from one model at one cutoff. Metrics are computed inside a cutoff and averaged,
 each cutoff counting the same, because rows of different seasons have different base rates. Where a cutoff is scored by
@@ -11,10 +11,12 @@ model, poor in them, so that ranks across folds run against the labels.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from gosales_assets.engine import metrics
@@ -88,10 +90,7 @@ def summaries(
 
 def _ranked_in_folds(judged: pl.DataFrame, asked: dict[str, Any]) -> dict[str, Any]:
     """The status and the ranking metrics of rows that are ranked inside their fold."""
-    # The middle of a row's ranks, as a share of its fold: equal scores stay equal, a constant fold is 0.5 throughout.
-    # Rounded, because shares of folds of different size are equal only up to the last bit.
-    share = ((pl.col("p").rank("average") - 0.5) / pl.len()).round(12)
-    values = metrics.summary(judged.with_columns(share.over("fold").alias("p")), **asked)
+    values = metrics.summary(judged.with_columns(_share_of_fold().alias("p")), **asked)
     ranking = {k: v for k, v in values.items() if k in ("status", "average_precision", "pr_auc") or "@" in k}
     auc = None if values["auc"] is None else metrics.finite(auc_within_folds(judged))
     return ranking | {"auc": auc}
@@ -219,3 +218,143 @@ def thresholds(frame: pl.DataFrame, *, top_k_percents: Sequence[int], min_positi
 
 def _positives(rows: pl.DataFrame) -> int:
     return rows.filter(pl.col("label") == 1)["customer_id"].n_unique()
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# How sure a ranking is
+
+
+@dataclass(frozen=True)
+class Lift:
+    """Lift of a candidate, with what chance may do to it.
+
+    Attributes
+    ----------
+    per_cutoff
+        Lift at each cutoff judged, ascending.
+    error
+        Standard error of their mean; None when nothing was judged.
+    """
+
+    per_cutoff: list[float]
+    error: float | None
+
+    @property
+    def mean(self) -> float | None:
+        return sum(self.per_cutoff) / len(self.per_cutoff) if self.per_cutoff else None
+
+
+def lift_with_error(frame: pl.DataFrame, k_percent: int, *, min_positives: int, weighted: bool = False) -> Lift:
+    """Lift at K percent per cutoff, and the standard error of the mean by customer.
+
+    Lift is a ratio of means, (bought in the top / top) / (bought / all), so that each row moves it by
+    ``lift * (y t / T - t / M - y / P + 1 / N)`` to first order (y bought, t in the top; T, M, P, N their sums). The
+    movements of all rows of a customer are added before they are squared: a customer at two cutoffs counts once. The
+    ranking is held fixed.
+
+    Parameters
+    ----------
+    frame
+        Rows of one population, as in `Evaluation`.
+    k_percent
+        Whole percent of the list.
+    min_positives
+        Distinct positive customers a cutoff needs to be judged.
+    weighted
+        Whether rows count by ``weight`` (negative as 0) instead of one each.
+    """
+    values: list[float] = []
+    moved: list[pl.DataFrame] = []
+    for part in frame.partition_by("cutoff", maintain_order=True):
+        if _positives(part) < max(1, min_positives) or part["p"].n_unique() < 2:
+            continue
+        ranked = part.with_columns(_share_of_fold().alias("p")) if part["fold"].n_unique() > 1 else part
+        order = metrics.model_order(ranked["p"], ranked["margin"], ranked["customer_id"])
+        w = part["weight"].clip(0).to_numpy().astype(np.float64) if weighted else np.ones(part.height)
+        top = np.zeros(part.height)
+        top[order[: metrics.top_m(part.height, k_percent)]] = 1.0
+        bought = part["label"].to_numpy().astype(np.float64)
+        sums = [float((w * v).sum()) for v in (bought * top, top, bought)]
+        if not sums[1] or not sums[2]:
+            continue
+        lift = sums[0] / sums[1] / (sums[2] / float(w.sum()))
+        first = bought * top / sums[0] if sums[0] else 0.0
+        movement = lift * w * (first - top / sums[1] - bought / sums[2] + 1.0 / float(w.sum()))
+        values.append(lift)
+        moved.append(pl.DataFrame({"customer_id": part["customer_id"], "moved": movement}))
+    if not values:
+        return Lift([], None)
+    by_customer = pl.concat(moved).group_by("customer_id").agg(pl.col("moved").sum()).sort("customer_id")["moved"]
+    return Lift(values, math.sqrt(math.fsum((by_customer / len(values)) ** 2)))
+
+
+@dataclass(frozen=True)
+class Signal:
+    """Whether a ranking is more than chance.
+
+    Attributes
+    ----------
+    verdict
+        ``none``, ``weak`` (more than chance, and little), ``clear``, or ``unknown`` with too few positives.
+    z
+        Distance of the AUC from one half in standard errors of chance; None when unknown.
+    auc
+        The AUC it speaks of, of margins, within fold and cutoff.
+    """
+
+    verdict: str
+    z: float | None
+    auc: float | None
+
+
+#: One-sided 99 % point of the normal distribution: below it a ranking is called chance.
+SIGNAL_Z = 2.33
+#: An AUC below this sorts too little to act on.
+WEAK_AUC = 0.60
+
+
+def signal(frame: pl.DataFrame, *, min_positives: int) -> Signal:
+    """Compare a ranking with chance.
+
+    If labels are drawn without looking at features, the AUC of n1 positives and n0 negatives has mean 1/2 and variance
+    ``(n1 + n0 + 1) / (12 n1 n0)`` (Mann-Whitney; ties make it smaller). Folds are combined by their pairs. The cutoffs'
+    AUCs are averaged, and so are their variances: customers and label windows repeat from cutoff to cutoff, so that
+    several cutoffs are not taken for more evidence than one.
+
+    Parameters
+    ----------
+    frame
+        Rows of one population, as in `Evaluation`. Ranked by margin: a flat calibration hides no ranking.
+    min_positives
+        Distinct positive customers needed.
+    """
+    if _positives(frame) < max(1, min_positives):
+        return Signal("unknown", None, None)
+    found = [ranked for part in frame.partition_by("cutoff", maintain_order=True) if (ranked := _against_chance(part))]
+    if not found:
+        return Signal("unknown", None, None)
+    auc = sum(a for a, _ in found) / len(found)
+    z = (auc - 0.5) / math.sqrt(sum(v for _, v in found) / len(found))
+    verdict = "none" if z < SIGNAL_Z else "weak" if auc < WEAK_AUC else "clear"
+    return Signal(verdict, metrics.finite(z), metrics.finite(auc))
+
+
+def _against_chance(rows: pl.DataFrame) -> tuple[float, float] | None:
+    """AUC of one cutoff over pairs within a fold, and its variance under chance."""
+    won = pairs = spread = 0.0
+    for part in rows.partition_by("fold", maintain_order=True):
+        value = metrics.auc(part["label"].to_numpy(), part["margin"].to_numpy())
+        if value is not None:
+            positives = int(part["label"].sum())
+            mine = positives * (part.height - positives)
+            won, pairs = won + value * mine, pairs + mine
+            spread += mine * (part.height + 1) / 12.0
+    return (won / pairs, spread / pairs**2) if pairs else None
+
+
+def _share_of_fold() -> pl.Expr:
+    """The middle of a row's ranks, as a share of its fold: equal scores stay equal, a constant fold is 0.5 throughout.
+
+    Rounded, because shares of folds of different size are equal only up to the last bit.
+    """
+    return ((pl.col("p").rank("average") - 0.5) / pl.len()).round(12).over("fold")

@@ -1,7 +1,7 @@
-"""Why a model says what it says: TreeSHAP contributions in log-odds.
+"""Why a model says what it says: contributions of features in log-odds.
 
-Belongs here: contributions of rows, their summary over a sample, the strongest ones of each row. Does not belong here:
-fits, the wording of sales lists.
+Belongs here: the summary of contributions over a sample, the strongest ones of each row. Does not belong here:
+computing them, which every family does for itself (`trees`, `linear`), the wording of sales lists.
 
 LightGBM computes TreeSHAP itself (``pred_contrib``), and the ``shap`` package returns exactly those numbers for a
 LightGBM model, after an import of a second and more; a test compares the two. Contributions explain the margin: they
@@ -10,14 +10,9 @@ add up to it together with the base value.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    import lightgbm
 
 SUMMARY_SCHEMA = {
     "rank": pl.Int32,
@@ -30,36 +25,13 @@ SUMMARY_SCHEMA = {
 N_REASONS = 3
 
 
-def contributions(booster: lightgbm.Booster, x: NDArray[np.float32], *, n_jobs: int = 1) -> NDArray[np.float64]:
-    """Signed TreeSHAP contributions in log-odds.
-
-    Parameters
-    ----------
-    booster
-        The model.
-    x
-        Shape (rows, features), as the model was trained.
-    n_jobs
-        Threads; the numbers do not depend on it.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (rows, features + 1); the last column is the base value. Rows add up to the margin.
-    """
-    if not len(x):
-        return np.empty((0, x.shape[1] + 1), dtype=np.float64)
-    values = booster.predict(x, pred_contrib=True, num_threads=n_jobs)
-    return np.asarray(values, dtype=np.float64)
-
-
 def summarise(values: NDArray[np.float64], names: list[str], families: dict[str, str]) -> pl.DataFrame:
     """Mean contributions per feature, strongest first.
 
     Parameters
     ----------
     values
-        What `contributions` gave, base value included.
+        What `Scorer.contributions` gave, base value included.
     names
         Features, in the order of the columns.
     families
@@ -90,7 +62,7 @@ def reasons(values: NDArray[np.float64], names: list[str]) -> pl.DataFrame:
     Parameters
     ----------
     values
-        What `contributions` gave, base value included, shape (rows, features + 1).
+        What `Scorer.contributions` gave, base value included, shape (rows, features + 1).
     names
         Features, in the order of the columns.
 

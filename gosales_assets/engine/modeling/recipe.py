@@ -1,7 +1,8 @@
 """The recipe: from rows to a calibrated model, the same steps whether the result is delivered or judged.
 
-Belongs here: LightGBM fits, early stopping on held-out customers, the number of trees, out-of-fold margins, which rows
-calibrate. Does not belong here: which cutoffs are used, metrics, documents.
+Belongs here: early stopping on held-out customers, the number of trees, out-of-fold margins, which rows calibrate, the
+overfit guard. Does not belong here: how a family is fitted (`trees`, `linear`), which cutoffs are used, who wins,
+documents.
 
 Every fit keeps the rows it saw, and margins for judging can only be asked of it for other rows.
 """
@@ -12,7 +13,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from statistics import median_low
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +21,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from gosales_assets.engine.modeling.calibration import Calibration, apply_map, choose, cross_fitted, logit
+from gosales_assets.engine.modeling.calibration import Calibration, apply_map, choose, cross_fitted
+from gosales_assets.engine.modeling.candidates import Candidate, Scorer
+from gosales_assets.engine.modeling.evaluate import auc_within_folds
 from gosales_assets.engine.modeling.rows import matrix, positive_customers
+from gosales_assets.engine.modeling.selection import keeps_softened
+from gosales_assets.engine.modeling.workers import run_all
 
 if TYPE_CHECKING:
-    import lightgbm
-
     from gosales_assets.settings import ModelingSettings, PopulationSettings, ValidationSettings
 
 Index = NDArray[np.int64]
@@ -74,15 +77,30 @@ class Data:
 
 @dataclass(frozen=True)
 class Fit:
-    """One LightGBM fit and the rows it saw."""
+    """One fitted model and the rows it saw.
 
-    booster: lightgbm.Booster
+    Attributes
+    ----------
+    scorer
+        The model.
+    rows
+        Positions fitted on.
+    offset
+        Log-odds it started from, see `Candidate.offset`.
+    rounds
+        Rounds it stopped at, or was fitted for; 0 for a model without rounds.
+    converged
+        Whether it ended because it was done, not because it was cut off.
+    """
+
+    scorer: Scorer
     rows: Index
-    intercept: float
-    best_iteration: int
+    offset: float
+    rounds: int
+    converged: bool
 
-    def unseen_margin(self, data: Data, rows: Index, *, trees: int, n_jobs: int) -> Floats:
-        """Log-odds of rows the fit has not seen, from its first ``trees`` trees.
+    def unseen_margin(self, data: Data, rows: Index, *, rounds: int, n_jobs: int) -> Floats:
+        """Log-odds of rows the fit has not seen, from its first ``rounds`` rounds.
 
         Raises
         ------
@@ -91,8 +109,7 @@ class Fit:
         """
         if np.intersect1d(rows, self.rows).size:
             raise ProvenanceError("a model was asked to judge rows it was fitted on")
-        margin = self.booster.predict(data.x[rows], raw_score=True, num_iteration=trees, num_threads=n_jobs)
-        return np.asarray(margin, dtype=np.float64)
+        return self.scorer.margin(data.x[rows], rounds=rounds, n_jobs=n_jobs)
 
 
 @dataclass(frozen=True)
@@ -101,6 +118,10 @@ class Fitted:
 
     Attributes
     ----------
+    candidate
+        What was fitted; its softer version when the overfit guard took it.
+    softened
+        Whether it did.
     final
         The model of all rows.
     rows
@@ -109,20 +130,32 @@ class Fitted:
         Their group fold.
     margin_oof, p_oof
         Log-odds from fits on other customers, and probabilities cross-fitted over the folds.
+    margin_fitted
+        Log-odds of the final model on the rows it was fitted on: to be compared, never reported.
     best_iterations
-        Trees at which each fold stopped.
+        Trees at which each fold stopped; zeros for a model without rounds.
+    cut_off
+        Fits that ended before they were done.
+    auc_fitted, auc_oof
+        AUC within cutoffs on fitted rows, and within cutoffs and folds on other customers.
     calibration, calibrated_on, calibration_note
         The map, the population it was fitted on (``whitespace`` or ``all``) and why.
     params
-        Parameters of every fit, as LightGBM got them.
+        Parameters of every fit, as the library got them.
     """
 
+    candidate: Candidate
+    softened: bool
     final: Fit
     rows: Index
     fold: NDArray[np.int16]
     margin_oof: Floats
     p_oof: Floats
+    margin_fitted: Floats
     best_iterations: list[int]
+    cut_off: int
+    auc_fitted: float | None
+    auc_oof: float | None
     calibration: Calibration
     calibrated_on: str
     calibration_note: str
@@ -130,60 +163,34 @@ class Fitted:
 
     @property
     def n_trees(self) -> int:
-        return median_low(self.best_iterations)
+        return self.final.rounds
+
+    @property
+    def gap(self) -> float | None:
+        """AUC on fitted rows minus AUC on other customers: what is remembered, not learned."""
+        return None if self.auc_fitted is None or self.auc_oof is None else self.auc_fitted - self.auc_oof
 
     def predict_unseen(self, data: Data, rows: Index, *, n_jobs: int) -> tuple[Floats, Floats]:
         """Log-odds and calibrated probabilities of rows the model has not seen."""
-        margin = self.final.unseen_margin(data, rows, trees=self.n_trees, n_jobs=n_jobs)
+        margin = self.final.unseen_margin(data, rows, rounds=self.n_trees, n_jobs=n_jobs)
         return margin, apply_map(self.calibration.document, margin)
-
-
-def lgbm_params(modeling: ModelingSettings, *, positives: int, negatives: int) -> dict[str, Any]:
-    """The parameters of every fit of a training.
-
-    Positives are weighted by ``min(negatives / positives, cap)``, and not at all when nothing calibrates the distorted
-    probabilities afterwards.
-    """
-    lgbm = modeling.lgbm
-    weight = min(negatives / max(1, positives), modeling.scale_pos_weight_cap) if modeling.calibration_methods else 1.0
-    return {
-        "objective": "binary",
-        "metric": "binary_logloss",
-        "learning_rate": lgbm.learning_rate,
-        "num_leaves": lgbm.num_leaves,
-        "min_data_in_leaf": lgbm.min_data_in_leaf,
-        "feature_fraction": lgbm.feature_fraction,
-        "bagging_fraction": lgbm.bagging_fraction,
-        "bagging_freq": lgbm.bagging_freq,
-        "lambda_l2": lgbm.lambda_l2,
-        "max_bin": lgbm.max_bin,
-        "scale_pos_weight": max(1.0, weight),
-        "seed": modeling.seed,
-        "num_threads": modeling.n_jobs,
-        # Histograms are summed per column in one fixed order, whatever the number of threads.
-        "deterministic": True,
-        "force_col_wise": True,
-        "verbosity": -1,
-    }
 
 
 def recipe_sha256(
     feature_list_version: str,
     *,
+    safe: bool,
     modeling: ModelingSettings,
     population: PopulationSettings,
     validation: ValidationSettings,
 ) -> str:
     """Identity of the recipe: everything but the data that decides what a training makes."""
     parts = {
-        "lgbm": modeling.lgbm.model_dump(mode="json"),
-        "early_stopping_rounds": modeling.early_stopping_rounds,
-        "folds": modeling.folds,
-        "seed": modeling.seed,
-        "calibration_methods": list(modeling.calibration_methods),
-        "sparse_isotonic_threshold_pos": modeling.sparse_isotonic_threshold_pos,
-        "scale_pos_weight_cap": modeling.scale_pos_weight_cap,
-        "min_positive_customers": modeling.min_positive_customers,
+        # Reports and samples are made of a training; they do not make it.
+        **modeling.model_dump(
+            mode="json", exclude={"top_k_percents", "n_jobs", "shap_max_rows", "feature_sample_rows", "safe_divisions"}
+        ),
+        "safe": safe,
         "segments": list(population.segments),
         "evaluate_on": population.evaluate_on,
         "saturated_below": population.saturated_below,
@@ -261,10 +268,12 @@ def fit_recipe(
     data: Data,
     rows: Index,
     fold: NDArray[np.int16],
+    candidate: Candidate,
     *,
     modeling: ModelingSettings,
     population: PopulationSettings,
     validation: ValidationSettings,
+    workers: int = 1,
 ) -> Fitted:
     """Run the recipe on a set of rows.
 
@@ -274,6 +283,9 @@ def fit_recipe(
        labels that are judged did not choose the number of trees.
     3. The map from margin to probability on those margins.
     4. The final fit on all rows, with the median number of trees.
+    5. The overfit guard: when AUC on fitted rows exceeds AUC on other customers by more than
+       ``modeling.overfit_gap_max``, the steps are repeated with less freedom, and the softer model is taken unless it
+       is worse on other customers.
 
     A fold's margins start from the base rate of the other folds, which is low exactly where the fold's own is high;
     they are moved to the common base rate, so that rows of different folds can be compared.
@@ -286,23 +298,47 @@ def fit_recipe(
         Positions to learn from, ascending. They must be feasible, see `infeasible`.
     fold
         Group fold of those positions.
+    candidate
+        What to fit.
     modeling, population, validation
         Settings.
+    workers
+        Fits at a time; the result does not depend on it.
     """
-    y = data.y[rows]
-    frame = data.frame[rows]
-    params = lgbm_params(modeling, positives=int(y.sum()), negatives=int(len(y) - y.sum()))
+    settings = (modeling, population, validation)
+    fitted = _once(data, rows, fold, candidate, False, settings, workers)
+    softer = candidate.softened()
+    if softer is None or fitted.gap is None or fitted.gap <= modeling.overfit_gap_max:
+        return fitted
+    softened = _once(data, rows, fold, softer, True, settings, workers)
+    assert fitted.auc_oof is not None
+    assert softened.auc_oof is not None  # the same rows and labels
+    return softened if keeps_softened(fitted.auc_oof, softened.auc_oof) else fitted
+
+
+def _once(
+    data: Data,
+    rows: Index,
+    fold: NDArray[np.int16],
+    candidate: Candidate,
+    softened: bool,
+    settings: tuple[ModelingSettings, PopulationSettings, ValidationSettings],
+    workers: int,
+) -> Fitted:
+    """Steps 1 to 4 of `fit_recipe`."""
+    modeling, population, validation = settings
+    y, frame = data.y[rows], data.frame[rows]
     groups = [int(g) for g in np.unique(fold)]
-    stopped = {g: _fit_stopped(data, rows[fold != g], rows[fold == g], params, modeling) for g in groups}
-    margin = np.empty(len(rows), dtype=np.float64)
-    base = logit(float(y.mean()))
+    held_out = [partial(_fit_stopped, data, rows[fold != g], rows[fold == g], candidate, modeling) for g in groups]
+    stopped = dict(zip(groups, run_all(held_out, workers), strict=True))
+    margin, common = np.empty(len(rows), dtype=np.float64), candidate.offset(y, modeling)
     for g in groups:
-        trees = median_low([fit.best_iteration for other, fit in stopped.items() if other != g])
-        inside = fold == g
-        unseen = stopped[g].unseen_margin(data, rows[inside], trees=trees, n_jobs=modeling.n_jobs)
-        margin[inside] = unseen - stopped[g].intercept + base
-    best_iterations = [stopped[g].best_iteration for g in groups]
-    final = _fit(data, rows, params, n_trees=median_low(best_iterations))
+        rounds = median_low([fit.rounds for other, fit in stopped.items() if other != g])
+        unseen = stopped[g].unseen_margin(data, rows[fold == g], rounds=rounds, n_jobs=modeling.n_jobs)
+        margin[fold == g] = unseen - stopped[g].offset + common
+    best_iterations = [stopped[g].rounds for g in groups]
+    final = _fit(data, rows, candidate, modeling, rounds=median_low(best_iterations))
+    fitted_margin = final.scorer.margin(data.x[rows], n_jobs=modeling.n_jobs)
 
     on, note = calibration_population(frame, population=population, validation=validation)
     fit_on = data.whitespace[rows] if on == "whitespace" else np.ones(len(rows), dtype=bool)
@@ -315,32 +351,42 @@ def fit_recipe(
         requested=modeling.calibration_methods,
         isotonic_threshold=modeling.sparse_isotonic_threshold_pos,
     )
-    p = cross_fitted(calibration.method, margin, y, fold, fit_on)
-    return Fitted(final, rows, fold, margin, p, best_iterations, calibration, on, note, params)
-
-
-def _fit_stopped(data: Data, rows: Index, held_out: Index, params: dict[str, Any], modeling: ModelingSettings) -> Fit:
-    import lightgbm as lgb
-
-    train = lgb.Dataset(data.x[rows], data.y[rows], params=params)
-    valid = train.create_valid(data.x[held_out], data.y[held_out], params=params)
-    booster = lgb.train(
-        params,
-        train,
-        num_boost_round=modeling.lgbm.n_estimators,
-        valid_sets=[valid],
-        callbacks=[lgb.early_stopping(modeling.early_stopping_rounds, verbose=False)],
-        # Trees beyond this fold's own stopping point are needed when the other folds stopped later.
-        keep_training_booster=True,
+    return Fitted(
+        candidate,
+        softened,
+        final,
+        rows,
+        fold,
+        margin,
+        cross_fitted(calibration.method, margin, y, fold, fit_on),
+        fitted_margin,
+        best_iterations,
+        sum(not fit.converged for fit in (*stopped.values(), final)),
+        _auc(frame, fitted_margin, np.zeros_like(fold)),
+        _auc(frame, margin, fold),
+        calibration,
+        on,
+        note,
+        candidate.used(modeling, y),
     )
-    # The trees are all that is asked of it from here on; five binned copies of the rows are not.
-    booster.free_dataset()
-    return Fit(booster, rows, logit(float(data.y[rows].mean())), max(1, booster.best_iteration))
 
 
-def _fit(data: Data, rows: Index, params: dict[str, Any], n_trees: int) -> Fit:
-    import lightgbm as lgb
+def _auc(frame: pl.DataFrame, margin: Floats, fold: NDArray[np.int16]) -> float | None:
+    """AUC within cutoff and fold, averaged over the cutoffs."""
+    judged = frame.select("cutoff", "label", pl.Series("p", margin), pl.Series("fold", fold))
+    found = [auc_within_folds(part) for part in judged.partition_by("cutoff", maintain_order=True)]
+    known = [v for v in found if v is not None]
+    return sum(known) / len(known) if known else None
 
-    train = lgb.Dataset(data.x[rows], data.y[rows], feature_name=data.names, params=params)
-    booster = lgb.train(params, train, num_boost_round=n_trees)
-    return Fit(booster, rows, logit(float(data.y[rows].mean())), n_trees)
+
+def _fit_stopped(data: Data, rows: Index, held_out: Index, candidate: Candidate, modeling: ModelingSettings) -> Fit:
+    y = data.y[rows]
+    judged = (data.x[held_out], data.y[held_out])
+    made = candidate.fit_stopped(data.x[rows], y, judged, data.names, modeling)
+    return Fit(made.scorer, rows, candidate.offset(y, modeling), made.rounds, made.converged)
+
+
+def _fit(data: Data, rows: Index, candidate: Candidate, modeling: ModelingSettings, *, rounds: int) -> Fit:
+    y = data.y[rows]
+    made = candidate.fit(data.x[rows], y, data.names, modeling, rounds=rounds)
+    return Fit(made.scorer, rows, candidate.offset(y, modeling), made.rounds, made.converged)

@@ -16,6 +16,7 @@ import polars as pl
 from gosales_assets.engine import metrics
 from gosales_assets.engine.modeling import card, evaluate
 from gosales_assets.engine.modeling.calibration import Calibration
+from gosales_assets.engine.modeling.columns import Columns
 from gosales_assets.engine.modeling.document import FORMAT, model_version
 from gosales_assets.engine.modeling.recipe import recipe_sha256
 from gosales_assets.engine.modeling.rows import Pool, keys_sha256, positive_customers
@@ -28,8 +29,9 @@ if TYPE_CHECKING:
 #: Inner group folds of a time fold. The recipe runs once per time fold, only to be judged; fewer folds keep that cheap.
 INNER_FOLDS = 3
 
-#: Reported as the metric a selection reads.
-SELECTION_METRIC = "lift@10"
+#: Share of the list whose lift a selection reads, percent.
+SELECTION_PERCENT = 10
+SELECTION_METRIC = f"lift@{SELECTION_PERCENT}"
 
 TRAIN_SCORES_SCHEMA: dict[str, Any] = {
     "customer_id": pl.String,
@@ -42,6 +44,7 @@ TRAIN_SCORES_SCHEMA: dict[str, Any] = {
     "fold": pl.Int16,
     "margin": pl.Float64,
     "p_oof": pl.Float64,
+    "p_in_sample": pl.Float64,
 }
 
 
@@ -72,6 +75,8 @@ class Job:
     population: PopulationSettings
     validation: ValidationSettings
     pool: Pool
+    columns: Columns
+    safe: bool
     feature_sample: pl.DataFrame
     window_months: int
 
@@ -87,6 +92,7 @@ class Job:
     def recipe(self) -> str:
         return recipe_sha256(
             self.feature_list["version"],
+            safe=self.safe,
             modeling=self.modeling,
             population=self.population,
             validation=self.validation,
@@ -144,20 +150,20 @@ def metric_blocks(job: Job, frame: pl.DataFrame, *, min_positives: int | None = 
 def model_document(
     job: Job,
     *,
-    booster: str | None,
+    fitted: Mapping[str, Any],
     features: list[str],
     calibrator: dict[str, Any],
     base_rate: float,
     base_rate_population: str,
     n_trees: int,
 ) -> dict[str, Any]:
-    """The model of a training; without a booster it is a baseline (form: `schema.ModelDocument`)."""
+    """The model of a training (form: `schema.ModelDocument`); ``fitted`` is what `document.stored` gives of it."""
     return {
         "format": FORMAT,
-        "status": "insufficient_data" if booster is None else "ok",
-        "kind": "baseline" if booster is None else "lightgbm",
+        "status": "insufficient_data" if fitted["kind"] == "baseline" else "ok",
         **job.identity,
-        "booster": booster,
+        **fitted,
+        "mode": "safe" if job.safe else "full",
         "features": features,
         "feature_list_version": job.feature_list["version"],
         "calibrator": calibrator,
@@ -176,8 +182,7 @@ def metrics_document(
     *,
     population: tuple[str, str],
     in_sample: Mapping[str, Any],
-    winner: str,
-    candidates: Sequence[Mapping[str, Any]],
+    selection: Mapping[str, Any],
     time_folds: Sequence[Mapping[str, Any]],
     params: Mapping[str, Any],
     best_iterations: Sequence[int],
@@ -201,14 +206,11 @@ def metrics_document(
             "population_reason": note,
             "metric": SELECTION_METRIC,
             "folds": "time" if evaluation.kind == "out_of_time" else "group",
-            "winner": winner,
-            "candidates": list(candidates),
+            **selection,
         },
         "time_folds": list(time_folds),
         "params": {
             **params,
-            "n_estimators": job.modeling.lgbm.n_estimators,
-            "early_stopping_rounds": job.modeling.early_stopping_rounds,
             "group_folds": job.modeling.folds,
             "inner_folds_of_time_folds": min(INNER_FOLDS, job.modeling.folds),
         },
@@ -240,6 +242,7 @@ def assemble(
     frame: pl.DataFrame,
     calibration: dict[str, Any],
     guardrails: list[dict[str, Any]],
+    signal: evaluate.Signal,
     shap_summary: pl.DataFrame,
     train_scores: pl.DataFrame,
 ) -> Training:
@@ -253,7 +256,7 @@ def assemble(
         Model and metrics document.
     frame
         Rows it is reported on, as in `evaluate.Evaluation`; none for a baseline.
-    calibration, guardrails
+    calibration, guardrails, signal
         Blocks of the card.
     shap_summary, train_scores
         Tables that are ready.
@@ -270,7 +273,9 @@ def assemble(
         "model_version": version,
         "recipe": model["recipe"],
         "feature_list_version": model["feature_list_version"],
+        "mode": model["mode"],
         "n_features": len(model["features"]),
+        "dropped_features": list(job.columns.dropped),
         "train_window": {
             "cutoffs": training["cutoffs"],
             "cutoffs_wanted": job.calendar.training_cutoffs,
@@ -286,7 +291,11 @@ def assemble(
         "best_iterations": document["best_iterations"],
         "n_trees": document["n_trees"],
         "seed": document["seed"],
+        "selection": document["selection"],
         "calibration": calibration,
+        "signal": signal.verdict,
+        "signal_z": signal.z,
+        "signal_auc": signal.auc,
         "evaluation": {
             "kind": document["evaluation"],
             "cutoffs": document["evaluation_cutoffs"],

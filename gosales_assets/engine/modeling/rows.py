@@ -24,6 +24,10 @@ OWNERSHIP_FEATURES: dict[str, str] = {"own__is_owner": "owner", "own__is_lapsed"
 
 KEYS = ("customer_id", "cutoff")
 
+#: Columns of a feature frame that are no features: keys, and raw context by its prefix.
+_NOT_FEATURES = frozenset({"customer_id", "segment", "ownership"})
+_CONTEXT = "context__"
+
 _FNV_OFFSET = np.uint64(0xCBF29CE484222325)
 _FNV_PRIME = np.uint64(0x100000001B3)
 
@@ -61,6 +65,17 @@ class Pool:
 def feature_names(feature_list: Mapping[str, Any]) -> list[str]:
     """Names of the feature list, in order, followed by the ownership indicators: the columns of the matrix."""
     return [f["name"] for f in feature_list["features"]] + list(OWNERSHIP_FEATURES)
+
+
+def safe_features(feature_list: Mapping[str, Any]) -> frozenset[str]:
+    """Features of the list that a SAFE model may read: those that do not lean on the eve of the cutoff."""
+    return frozenset(f["name"] for f in feature_list["features"] if f["safe"])
+
+
+def unlisted(features: pl.DataFrame, feature_list: Mapping[str, Any]) -> list[str]:
+    """Columns of a matrix that are neither listed features nor keys nor context: nothing reads them."""
+    listed = {f["name"] for f in feature_list["features"]}
+    return [c for c in features.columns if c not in listed | _NOT_FEATURES and not c.startswith(_CONTEXT)]
 
 
 def pool(

@@ -77,6 +77,9 @@ class TrainScores(_Table):
     fold: pl.Int16 = pa.Field(ge=0, description="Fold the row was held out in.")
     margin: pl.Float64 = pa.Field(description="Log-odds before calibration, from a model that did not see the row.")
     p_oof: pl.Float64 = pa.Field(ge=0, le=1, description="Probability, from a calibrator that did not see the row.")
+    p_in_sample: pl.Float64 = pa.Field(
+        ge=0, le=1, description="Probability from the stored model, which was fitted on the row: no evidence."
+    )
 
     class Config:
         unique: ClassVar = ["customer_id", "cutoff", "fold_kind"]
@@ -120,6 +123,28 @@ class Calibrator(_Document):
         return self
 
 
+class Imputer(_Document):
+    strategy: Literal["median"] = Field(description="What an unknown value becomes.")
+    values: list[float] = Field(description="Per feature, on the scale of the scaler's transform.")
+
+
+class Scaler(_Document):
+    transform: Literal["signed_log"] = Field(description="signed_log: sign(x) log(1 + |x|), before all else.")
+    mean: list[float] = Field(description="Per feature, subtracted after imputation.")
+    scale: list[float] = Field(description="Per feature, divided by.")
+
+
+class LinearModel(_Document):
+    """A logistic regression as numbers: log-odds = intercept + sum of coefficient * (x' - mean) / scale."""
+
+    coefficients: list[float] = Field(description="Per feature, log-odds per standard deviation.")
+    intercept: float = Field(description="Log-odds of the average row.")
+    imputer: Imputer = Field(description="Unknown values.")
+    scaler: Scaler = Field(description="Scale of the features.")
+    iterations: int = Field(ge=0, description="Steps of the solver.")
+    converged: bool = Field(description="Whether it reached its tolerance.")
+
+
 class TrainingBlock(_Document):
     """What a model learned from."""
 
@@ -137,13 +162,15 @@ class TrainingBlock(_Document):
 class ModelDocument(_Document):
     """A model: everything scoring needs, as text and numbers."""
 
-    format: Literal[1] = Field(description="Version of this form.")
+    format: Literal[2] = Field(description="Version of this form.")
     status: Status = Field(description="insufficient_data: a prevalence baseline.")
-    kind: Literal["lightgbm", "baseline"] = Field(description="What makes the margin.")
+    kind: Literal["lightgbm", "logreg", "baseline"] = Field(description="What makes the margin.")
+    mode: Literal["full", "safe"] = Field(description="safe: without features that lean on the eve of the cutoff.")
     division: str = Field(description="Slug of the target.")
     division_name: str = Field(description="Display name of the target.")
     cutoff: date = Field(description="Cutoff of the model.")
-    booster: str | None = Field(description="LightGBM model as text; null for a baseline.")
+    booster: str | None = Field(description="lightgbm: the trees as text.")
+    linear: LinearModel | None = Field(description="logreg: coefficients, scaler, imputer.")
     features: list[str] = Field(description="Columns of the matrix, in order; empty for a baseline.")
     feature_list_version: str = Field(description="Version of the feature list it was trained on.")
     calibrator: Calibrator = Field(description="From margin to probability.")
@@ -155,9 +182,13 @@ class ModelDocument(_Document):
 
     @model_validator(mode="after")
     def _one_kind(self) -> ModelDocument:
-        fitted = self.kind == "lightgbm"
-        if (self.booster is not None, bool(self.features), self.status == "ok") != (fitted, fitted, fitted):
-            raise ValueError("a lightgbm model has a booster, features and status ok; a baseline has none of the three")
+        has = (self.booster is not None, self.linear is not None, bool(self.features), self.status == "ok")
+        fitted = self.kind != "baseline"
+        if has != (self.kind == "lightgbm", self.kind == "logreg", fitted, fitted):
+            raise ValueError(
+                "a model has what its kind says (lightgbm: booster, logreg: linear), features and status ok; a "
+                "baseline has none of them"
+            )
         return self
 
 
@@ -183,14 +214,19 @@ class TimeFold(_Document):
     n_valid: int = Field(ge=0, description="Rows validated on.")
     status: Literal["ok", "skipped"] = Field(description="skipped: too little data to learn from.")
     reason: str | None = Field(description="Why it was skipped: see reason, or no_rows.")
-    n_trees: int | None = Field(ge=1, description="Trees of its model.")
+    n_trees: int | None = Field(ge=0, description="Trees of its model; 0 for a linear one.")
     calibration: Literal["platt", "isotonic", "none"] | None = Field(description="Its calibrator.")
 
 
 class Candidate(_Document):
     model: str = Field(description="Name of the candidate.")
-    value: float | None = Field(description="Its value of the selection metric.")
+    params: dict[str, float] = Field(description="Its hyper-parameters.")
+    value: float | None = Field(description="Its value of the selection metric, averaged over the cutoffs judged.")
+    error: float | None = Field(ge=0, description="Standard error of that value, by customer.")
+    per_cutoff: list[float] = Field(description="What was averaged.")
+    variation: float | None = Field(ge=0, description="Its standard deviation over its mean.")
     brier: float | None = Field(description="Its Brier score, the first tie-break.")
+    leaves: int = Field(ge=0, description="Leaves per tree, the second; 0 for a linear model.")
 
 
 class Selection(_Document):
@@ -201,6 +237,7 @@ class Selection(_Document):
     metric: str = Field(description="Metric that decides.")
     folds: Literal["time", "group"] = Field(description="Folds the metric was computed on.")
     winner: str = Field(description="The candidate chosen.")
+    why: str = Field(description="Why it was.")
     candidates: list[Candidate] = Field(description="All of them.")
 
 
@@ -224,16 +261,26 @@ class ModelMetrics(_Document):
     time_folds: list[TimeFold] = Field(description="The rolling-origin folds.")
     params: dict[str, Any] = Field(description="Parameters of every fit.")
     best_iterations: list[int] = Field(description="Trees at which each group fold stopped.")
-    n_trees: int = Field(ge=0, description="Trees of the final model: their median.")
+    n_trees: int = Field(ge=0, description="Trees of the final model: their median; 0 for a linear one.")
     seed: int = Field(description="Seed of folds, samples and trees.")
     window_months: int = Field(ge=1, description="Label window, months.")
+
+
+class DroppedFeature(_Document):
+    feature: str = Field(description="Name.")
+    reason: Literal["safe", "outcome_name", "leak_auc", "coverage", "sparse_family"] = Field(
+        description="safe: SAFE mode. outcome_name, leak_auc: it knows the answer. coverage, sparse_family: "
+        "modeling.stability."
+    )
 
 
 class Guardrail(_Document):
     name: str = Field(description="What is watched.")
     value: float | None = Field(description="What was found.")
     limit: float | None = Field(description="What it is compared with.")
-    status: Literal["PASS", "WARN", "INSUFFICIENT_DATA"] = Field(description="Outcome; guardrails flag, gates hold.")
+    status: Literal["PASS", "FAIL", "INSUFFICIENT_DATA"] = Field(
+        description="Outcome. Whether a FAIL holds the model back is its severity: gates.severity."
+    )
     reason: str = Field(description="What it means.")
 
 
@@ -309,19 +356,62 @@ class ModelCard(_Document):
     cutoff: date = Field(description="Cutoff of the model.")
     status: Status = Field(description="insufficient_data: a prevalence baseline.")
     reason: Reason | None = Field(description="Why there is no model.")
-    model_kind: Literal["lightgbm", "baseline"] = Field(description="What makes the margin.")
+    model_kind: Literal["lightgbm", "logreg", "baseline"] = Field(description="What makes the margin.")
     model_version: str = Field(description="sha256 of the model document.")
     recipe: str = Field(description="sha256 of everything but the data that decides what a training makes.")
     feature_list_version: str = Field(description="Version of the feature list.")
+    mode: Literal["full", "safe"] = Field(description="safe: without features that lean on the eve of the cutoff.")
     n_features: int = Field(ge=0, description="Columns of the matrix.")
+    dropped_features: list[DroppedFeature] = Field(description="Listed features the model does not read.")
     train_window: TrainWindow = Field(description="When it learned.")
     data: DataBlock = Field(description="What it learned from.")
     hyper_parameters: dict[str, Any] = Field(description="Parameters of every fit.")
     best_iterations: list[int] = Field(description="Trees at which each group fold stopped.")
     n_trees: int = Field(ge=0, description="Trees of the model.")
     seed: int = Field(description="Seed of folds, samples and trees.")
+    selection: Selection = Field(description="How the model was chosen.")
     calibration: CalibrationBlock = Field(description="How margins became probabilities.")
+    signal: Literal["none", "weak", "clear", "unknown"] = Field(
+        description="Whether the ranking is more than chance; unknown with too few positives."
+    )
+    signal_z: float | None = Field(description="AUC above one half, in standard errors of chance.")
+    signal_auc: float | None = Field(ge=0, le=1, description="That AUC: of margins, population judged.")
     evaluation: EvaluationBlock = Field(description="How it is judged.")
     topk: list[TopK] = Field(description="thresholds.csv.")
     guardrails: list[Guardrail] = Field(description="What was watched.")
     notes: dict[str, str] = Field(description="How to read the numbers.")
+
+
+class Interval(_Document):
+    a: float | None = Field(description="Of the SAFE ranking.")
+    b: float | None = Field(description="Of the full ranking.")
+    value: float | None = Field(description="Their difference.")
+    lo: float | None = Field(description="Lower end of its 95 % interval, customers resampled.")
+    hi: float | None = Field(description="Upper end.")
+
+
+class Variant(_Document):
+    winner: str = Field(description="The candidate that won its contest.")
+    n_features: int = Field(ge=0, description="Columns of its matrix.")
+    auc: float | None = Field(description="Mean AUC over the cutoffs judged.")
+    lift_10: float | None = Field(alias="lift@10", description="Mean lift at 10 %.")
+    brier: float | None = Field(description="Brier score.")
+
+
+class AdjacencyAblation(_Document):
+    """Whether a ranking without features on the eve of the cutoff is better than the one with them."""
+
+    division: str = Field(description="Slug of the target.")
+    cutoff: date = Field(description="Cutoff of the model whose history it is.")
+    status: Literal["PASS", "FAIL", "INSUFFICIENT_DATA"] = Field(
+        description="FAIL: SAFE is better beyond chance and the division is not trained SAFE."
+    )
+    reason: str = Field(description="What follows.")
+    population: Population | None = Field(description="Rows judged.")
+    population_reason: str = Field(description="Why these.")
+    cutoffs: list[date] = Field(description="Later cutoffs judged on.")
+    n: int = Field(ge=0, description="Rows judged.")
+    positives: int = Field(ge=0, description="Distinct positive customers among them.")
+    variants: dict[Literal["full", "safe"], Variant] = Field(description="The two contests.")
+    safe_minus_full: dict[Literal["auc", "lift"], Interval] = Field(description="Differences, same rows.")
+    resamples: int = Field(ge=0, description="Of the bootstrap.")

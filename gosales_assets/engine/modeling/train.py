@@ -1,7 +1,8 @@
 """Training at one division and cutoff: from the closed history to a model and the eight files that speak of it.
 
-Belongs here: the order of the steps. Does not belong here: how a fit works (`recipe`), how rows are judged
-(`evaluate`), what the documents say (`report`, `card`), what happens without a model (`baseline`).
+Belongs here: the order of the steps. Does not belong here: who competes and wins (`contest`), how a fit works
+(`recipe`), how rows are judged (`evaluate`), what the documents say (`report`, `card`), what happens without a model
+(`baseline`).
 
 The model at cutoff c is what could have been trained on the morning after c: it learns from cutoffs whose label windows
 have closed by then. It is reported on later cutoffs than it learned from when the history is long enough, else on
@@ -11,7 +12,7 @@ customers it did not learn from; never on fitted rows, except under ``in_sample`
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -20,15 +21,17 @@ import polars as pl
 from numpy.typing import NDArray
 
 from gosales_assets.engine.findings import Finding
-from gosales_assets.engine.modeling import card, explain
+from gosales_assets.engine.modeling import explain
 from gosales_assets.engine.modeling.baseline import train_baseline
-from gosales_assets.engine.modeling.calibration import Floats, apply_map
-from gosales_assets.engine.modeling.evaluate import evaluation_of
-from gosales_assets.engine.modeling.folds import assign_folds, time_folds
-from gosales_assets.engine.modeling.recipe import Data, Fitted, Index, fit_recipe, infeasible
+from gosales_assets.engine.modeling.calibration import apply_map
+from gosales_assets.engine.modeling.columns import choose_columns
+from gosales_assets.engine.modeling.contest import compete, fit_rows, scored_rows
+from gosales_assets.engine.modeling.document import stored
+from gosales_assets.engine.modeling.evaluate import evaluation_of, signal
+from gosales_assets.engine.modeling.folds import assign_folds
+from gosales_assets.engine.modeling.guardrails import Judged, guardrails, relative_spread
+from gosales_assets.engine.modeling.recipe import Data, Fitted, infeasible
 from gosales_assets.engine.modeling.report import (
-    INNER_FOLDS,
-    SELECTION_METRIC,
     Job,
     Training,
     assemble,
@@ -39,7 +42,17 @@ from gosales_assets.engine.modeling.report import (
     population_rows,
     scores_frame,
 )
-from gosales_assets.engine.modeling.rows import KEYS, OWNERSHIP_FEATURES, History, Pool, feature_names, pool, sample
+from gosales_assets.engine.modeling.rows import (
+    KEYS,
+    OWNERSHIP_FEATURES,
+    History,
+    Pool,
+    pool,
+    safe_features,
+    sample,
+    unlisted,
+)
+from gosales_assets.engine.modeling.workers import cores, one_blas_thread
 from gosales_assets.taxonomy import Target
 from gosales_assets.timeline import Calendar, add_days
 
@@ -102,6 +115,7 @@ def train(
     modeling: ModelingSettings,
     population: PopulationSettings,
     validation: ValidationSettings,
+    workers: int | None = None,
 ) -> Training:
     """Train, calibrate and judge the model of one division at one cutoff.
 
@@ -112,13 +126,15 @@ def train(
     target, cutoff
         Whose model, as of which day (included).
     feature_list
-        Document with ``version`` and ``features`` (name, dtype, family): the columns read, in order.
+        Document with ``version`` and ``features`` (name, dtype, family, safe): what may be read, in order.
     overlap
         Audit of the folds, see `folds.fold_customer_overlap`.
     calendar
         Cutoffs, embargo and the rolling-origin rule.
     modeling, population, validation
         Settings.
+    workers
+        Fits at a time; all usable cores by default. The files do not depend on it.
 
     Returns
     -------
@@ -131,15 +147,62 @@ def train(
     FeatureError
         When a listed feature is missing or holds text.
     ValueError
-        When the audit found a leaking fold, or the settings ask for what this version cannot train.
+        When the audit found a leaking fold.
     """
-    _refuse_unbuilt(modeling, target)
     _refuse_leaking(overlap)
-    names = feature_names(feature_list)
-    plain = [n for n in names if n not in OWNERSHIP_FEATURES]
+    prepared = prepare(
+        history,
+        target=target,
+        cutoff=cutoff,
+        feature_list=feature_list,
+        calendar=calendar,
+        modeling=modeling,
+        population=population,
+        validation=validation,
+    )
+    if prepared.why:
+        return train_baseline(prepared.job, prepared.folds, prepared.why)
+    with one_blas_thread():
+        return _trained(prepared.job, prepared.data, prepared.folds, workers or cores())
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Rows ready to be trained on: the job, the matrix, the group fold of each row, and why they carry no model."""
+
+    job: Job
+    data: Data
+    folds: NDArray[np.int16]
+    why: str | None
+
+
+def prepare(
+    history: Mapping[date, History],
+    *,
+    target: Target,
+    cutoff: date,
+    feature_list: Mapping[str, Any],
+    calendar: Calendar,
+    modeling: ModelingSettings,
+    population: PopulationSettings,
+    validation: ValidationSettings,
+) -> Prepared:
+    """Pool the history, choose the features, make the matrix and assign folds; parameters as in `train`."""
+    is_safe = target.slug in modeling.safe_divisions
+    families = {f["name"]: f["family"] for f in feature_list["features"]}
+    plain = list(families)
     pooled = pool(
         history, segments=population.segments, cutoff=cutoff, embargo_days=calendar.embargo_days, features=plain
     )
+    columns = choose_columns(
+        pooled.frame,
+        families,
+        safe=safe_features(feature_list) if is_safe else None,
+        stability=modeling.stability,
+        min_positives=validation.min_positives_value,
+        unlisted=sorted({c for past in history.values() for c in unlisted(past.features, feature_list)}),
+    )
+    names = [*columns.names, *OWNERSHIP_FEATURES]
     # From here on the features are needed as numbers only; a second copy of them would be the peak of memory.
     data = Data.of(pooled.frame, names)
     drawn = sample(pooled.frame, modeling.feature_sample_rows, seed=modeling.seed).select(*KEYS, *plain)
@@ -154,31 +217,38 @@ def train(
         population,
         validation,
         pooled,
+        columns,
+        is_safe,
         drawn,
         _window_months(history, pooled, calendar),
     )
     why = infeasible(data.frame, folds, n_folds=modeling.folds, min_positive_customers=modeling.min_positive_customers)
-    return train_baseline(job, folds, why) if why else _trained(job, data, folds)
+    return Prepared(job, data, folds, why)
 
 
-def _trained(job: Job, data: Data, folds: NDArray[np.int16]) -> Training:
+def _trained(job: Job, data: Data, folds: NDArray[np.int16], workers: int) -> Training:
     everything = np.arange(data.frame.height, dtype=np.int64)
-    fitted = _fit(job, data, everything, folds)
-    time_folds_done, time_rows = _time_folds(job, data)
-    group_rows = _scored(data, everything, folds, "group", fitted.margin_oof, fitted.p_oof)
-    train_scores = scores_frame([group_rows, *time_rows])
+    chosen = compete(job, data, folds, workers)
+    fitted = chosen.fitted or fit_rows(job, data, everything, folds, chosen.candidate, workers)
+    # The final model on the rows it was fitted on: only to be compared with honest numbers.
+    p_fitted = apply_map(fitted.calibration.document, fitted.margin_fitted)
+    fitted_p = pl.Series("p_in_sample", p_fitted, dtype=pl.Float64)
+    group_rows = scored_rows(data, everything, folds, "group", fitted.margin_oof, fitted.p_oof)
+    known = data.frame.select(*KEYS).with_columns(fitted_p)
+    parts = [part.join(known, on=KEYS, validate="1:1") for part in (group_rows, *chosen.time_rows)]
+    train_scores = scores_frame(parts)
     evaluation = evaluation_of(train_scores)
     blocks = metric_blocks(job, evaluation.frame)
-    fitted_rows = _in_sample(job, data, fitted)
-    in_sample = metric_blocks(job, fitted_rows)["final"]
-    other_customers = metric_blocks(job, evaluation_of(scores_frame([group_rows])).frame)
+    fitted_rows = data.frame.rename({"weight_gp": "weight"}).with_columns(
+        pl.lit(0, dtype=pl.Int16).alias("fold"), pl.Series("margin", fitted.margin_fitted), fitted_p.alias("p")
+    )
     on, note = fitted.calibrated_on, fitted.calibration_note
     judged = population_rows(evaluation.frame, on)
-    reported = blocks["final"][on]
     base = population_rows(data.frame, on)
+    sure = signal(judged, min_positives=job.validation.min_positives_value)
     model = model_document(
         job,
-        booster=fitted.final.booster.model_to_string(),
+        fitted=stored(fitted.final.scorer),
         features=data.names,
         calibrator=fitted.calibration.document,
         base_rate=int(base["label"].sum()) / base.height,
@@ -190,101 +260,36 @@ def _trained(job: Job, data: Data, folds: NDArray[np.int16]) -> Training:
         evaluation,
         blocks,
         population=(on, note),
-        in_sample=in_sample,
-        winner="lgbm",
-        candidates=[{"model": "lgbm", "value": reported.get(SELECTION_METRIC), "brier": reported["brier"]}],
-        time_folds=time_folds_done,
-        params=fitted.params,
+        in_sample=metric_blocks(job, fitted_rows)["final"],
+        selection=chosen.document,
+        time_folds=chosen.time_folds,
+        params={
+            "model": fitted.candidate.family,
+            **fitted.params,
+            **fitted.candidate.limits(job.modeling),
+            "softened": fitted.softened,
+        },
         best_iterations=fitted.best_iterations,
         n_trees=fitted.n_trees,
     )
-    guardrails = [
-        *card.data_guardrails(job.pool.frame, None, job.pool.dropped, modeling=job.modeling),
-        *card.model_guardrails(
-            spread=min(card.relative_spread(judged), card.relative_spread(population_rows(fitted_rows, on))),
-            block=reported,
-            auc_in_sample=in_sample["all"]["auc"],
-            auc_out_of_fold=other_customers["final"]["all"]["auc"],
-            best_iterations=fitted.best_iterations,
-            calibrated_on=on,
-            calibration_note=note,
-            evaluate_on=job.population.evaluate_on,
-            modeling=job.modeling,
-            validation=job.validation,
-        ),
-    ]
+    spread = min(relative_spread(judged), relative_spread(population_rows(fitted_rows, on)))
     return assemble(
         job,
         model=model,
         document=document,
         frame=evaluation.frame,
         calibration=calibration_block(fitted.calibration, on, note),
-        guardrails=guardrails,
+        guardrails=guardrails(job, None, Judged(fitted, spread, blocks["final"][on], sure)),
+        signal=sure,
         shap_summary=_shap_summary(job, data, fitted),
         train_scores=train_scores,
-    )
-
-
-def _fit(job: Job, data: Data, rows: Index, folds: NDArray[np.int16]) -> Fitted:
-    return fit_recipe(data, rows, folds, modeling=job.modeling, population=job.population, validation=job.validation)
-
-
-def _time_folds(job: Job, data: Data) -> tuple[list[dict[str, Any]], list[pl.DataFrame]]:
-    """The recipe on earlier cutoffs, judged on a later one: what each fold did, and the scores it gave."""
-    n_folds = min(INNER_FOLDS, job.modeling.folds)
-    inner = assign_folds(data.frame.select("customer_id"), n_folds=n_folds, seed=job.modeling.seed)["fold"].to_numpy()
-    done, scored = [], []
-    plan = time_folds(job.calendar, job.pool.window_ends, job.calendar.embargo_days)
-    for number, (cutoffs, v) in enumerate(plan):
-        rows, later = data.at(cutoffs), data.at([v])
-        why = infeasible(
-            data.frame[rows], inner[rows], n_folds=n_folds, min_positive_customers=job.modeling.min_positive_customers
-        ) or (None if len(later) else "no_rows")
-        fitted = None if why else _fit(job, data, rows, inner[rows])
-        if fitted is not None:
-            margin, p = fitted.predict_unseen(data, later, n_jobs=job.modeling.n_jobs)
-            scored.append(_scored(data, later, np.full(len(later), number, dtype=np.int16), "time", margin, p))
-        done.append(
-            {
-                "fold": number,
-                "cutoff": v.isoformat(),
-                "train_cutoffs": [c.isoformat() for c in cutoffs],
-                "n_train": len(rows),
-                "n_valid": len(later),
-                "status": "skipped" if fitted is None else "ok",
-                "reason": why,
-                "n_trees": None if fitted is None else fitted.n_trees,
-                "calibration": None if fitted is None else fitted.calibration.method,
-            }
-        )
-    return done, scored
-
-
-def _scored(data: Data, rows: Index, fold: NDArray[np.int16], kind: str, margin: Floats, p: Floats) -> pl.DataFrame:
-    return data.frame[rows].with_columns(
-        pl.lit(kind).alias("fold_kind"),
-        pl.Series("fold", fold, dtype=pl.Int16),
-        pl.Series("margin", margin, dtype=pl.Float64),
-        pl.Series("p_oof", p, dtype=pl.Float64),
-    )
-
-
-def _in_sample(job: Job, data: Data, fitted: Fitted) -> pl.DataFrame:
-    """The final model on the rows it was fitted on: only to be compared with honest numbers."""
-    margin = np.asarray(
-        fitted.final.booster.predict(data.x, raw_score=True, num_threads=job.modeling.n_jobs), dtype=np.float64
-    )
-    return data.frame.rename({"weight_gp": "weight"}).with_columns(
-        pl.lit(0, dtype=pl.Int16).alias("fold"),
-        pl.Series("margin", margin),
-        pl.Series("p", apply_map(fitted.calibration.document, margin)),
     )
 
 
 def _shap_summary(job: Job, data: Data, fitted: Fitted) -> pl.DataFrame:
     newest = data.frame.with_row_index("row").filter(pl.col("cutoff") == pl.col("cutoff").max())
     drawn = sample(newest, job.modeling.shap_max_rows, seed=job.modeling.seed)["row"].to_numpy()
-    values = explain.contributions(fitted.final.booster, data.x[drawn], n_jobs=job.modeling.n_jobs)
+    values = fitted.final.scorer.contributions(data.x[drawn], n_jobs=job.modeling.n_jobs)
     families = {f["name"]: f["family"] for f in job.feature_list["features"]}
     return explain.summarise(values, data.names, families | dict.fromkeys(OWNERSHIP_FEATURES, OWNERSHIP_FAMILY))
 
@@ -303,16 +308,3 @@ def _refuse_leaking(overlap: pl.DataFrame) -> None:
             f"fold_customer_overlap: {row['fold_kind']} fold {row['fold']} failed: {row['reason']}; a training "
             "on it would report leaked numbers"
         )
-
-
-def _refuse_unbuilt(modeling: ModelingSettings, target: Target) -> None:
-    """Settings that are declared and not implemented are refused: ignored, they would be believed."""
-    if others := [m for m in modeling.models if m != "lgbm"]:
-        raise ValueError(f"modeling.models names {others[0]!r}, which this version cannot train; use ['lgbm']")
-    if target.slug in modeling.safe_divisions:
-        raise ValueError(
-            f"modeling.safe_divisions names {target.slug!r}; training without short windows is not available in this "
-            "version"
-        )
-    if modeling.stability != type(modeling.stability)():
-        raise ValueError("modeling.stability differs from its defaults; its guards are not available in this version")

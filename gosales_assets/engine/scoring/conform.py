@@ -16,15 +16,6 @@ import polars as pl
 
 from gosales_assets.engine.modeling.rows import OWNERSHIP_FEATURES, FeatureError
 
-KEYS = frozenset({"customer_id", "segment", "ownership"})
-CONTEXT = "context__"
-
-
-def unlisted(features: pl.DataFrame, feature_list: Mapping[str, Any]) -> list[str]:
-    """Columns of a matrix that are neither listed features nor keys nor context: scoring does not read them."""
-    listed = {f["name"] for f in feature_list["features"]}
-    return [c for c in features.columns if c not in listed | KEYS and not c.startswith(CONTEXT)]
-
 
 def require_features(features: pl.DataFrame, model: Mapping[str, Any], feature_list: Mapping[str, Any]) -> None:
     """Refuse a matrix the model cannot be applied to.

@@ -13,14 +13,15 @@ import numpy as np
 import polars as pl
 
 from gosales_assets.engine.modeling.calibration import apply_map, logit
-from gosales_assets.engine.modeling.document import load_booster, model_version
-from gosales_assets.engine.modeling.explain import N_REASONS, contributions, reasons
+from gosales_assets.engine.modeling.document import load_scorer, model_version
+from gosales_assets.engine.modeling.explain import N_REASONS, reasons
 from gosales_assets.engine.modeling.rows import matrix
 from gosales_assets.engine.scoring.conform import require_features
 from gosales_assets.taxonomy import Target
 from gosales_assets.timeline import label_window
 
 if TYPE_CHECKING:
+    from gosales_assets.engine.modeling.candidates import Scorer
     from gosales_assets.settings import PopulationSettings
 
 CONTEXT = ("context__gp_recent", "context__tx_recent", "context__gp_life", "context__recency_days")
@@ -75,7 +76,8 @@ def score(
     require_features(features, model, feature_list)
     window = label_window(cutoff, window_months)
     rows = features.filter(pl.col("segment").is_in(list(population.segments))).sort("customer_id")
-    margin, p, why = _baseline(model, rows) if model["booster"] is None else _predicted(model, rows, n_jobs)
+    scorer = load_scorer(model)
+    margin, p, why = _baseline(model, rows) if scorer is None else _predicted(scorer, model, rows, n_jobs)
     return rows.select(
         "customer_id",
         pl.lit(target.slug).alias("division"),
@@ -98,15 +100,12 @@ def score(
 
 
 def _predicted(
-    model: Mapping[str, Any], rows: pl.DataFrame, n_jobs: int
+    scorer: Scorer, model: Mapping[str, Any], rows: pl.DataFrame, n_jobs: int
 ) -> tuple[np.ndarray, np.ndarray, pl.DataFrame]:
     names = list(model["features"])
     x = matrix(rows, names)
-    booster = load_booster(model)
-    # An empty matrix is not a case LightGBM knows.
-    raw = booster.predict(x, raw_score=True, num_threads=n_jobs) if len(x) else np.empty(0)
-    margin = np.asarray(raw, dtype=np.float64)
-    why = reasons(contributions(booster, x, n_jobs=n_jobs), names)
+    margin = scorer.margin(x, n_jobs=n_jobs)
+    why = reasons(scorer.contributions(x, n_jobs=n_jobs), names)
     return margin, apply_map(model["calibrator"], margin), why
 
 

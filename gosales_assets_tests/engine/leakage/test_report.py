@@ -17,7 +17,6 @@ from gosales_assets.engine.leakage.report import (
     REQUIRED,
     decide,
     leakage_report,
-    single_feature_auc,
 )
 from gosales_assets.engine.leakage.schema import LeakageReport
 from gosales_assets.engine.leakage.static_scan import scan
@@ -373,16 +372,16 @@ def test_single_feature_auc_is_the_metric_of_the_package() -> None:
     )
     names = ["a", "ties", "flag", "constant"]
     expected = [metrics.auc(frame["label"], frame[n].cast(pl.Float64)) for n in names]
-    assert single_feature_auc(frame, names) == pytest.approx([max(v, 1 - v) for v in expected if v is not None])
-    assert single_feature_auc(frame, ["constant"]).tolist() == [0.5]
+    assert metrics.single_feature_auc(frame, names) == pytest.approx([max(v, 1 - v) for v in expected if v is not None])
+    assert metrics.single_feature_auc(frame, ["constant"]).tolist() == [0.5]
 
 
 def test_single_feature_auc_with_nulls_takes_the_stronger_side() -> None:
     # buyers 3, null; others 1, 2. Null above all: both buyers beat both others, AUC 1. Below: 2 of 4 pairs, 0.5.
     frame = pl.DataFrame({"label": [1, 1, 0, 0], "x": [3.0, None, 1.0, 2.0]})
-    assert single_feature_auc(frame, ["x"]).tolist() == [1.0]
+    assert metrics.single_feature_auc(frame, ["x"]).tolist() == [1.0]
     all_null = pl.DataFrame({"label": [1, 0], "x": pl.Series([None, None], dtype=pl.Float64)})
-    assert single_feature_auc(all_null, ["x"]).tolist() == [0.5]
+    assert metrics.single_feature_auc(all_null, ["x"]).tolist() == [0.5]
 
 
 def test_the_gap_between_grouped_and_time_folds_warns_without_closing() -> None:

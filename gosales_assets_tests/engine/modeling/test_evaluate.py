@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from datetime import date
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -125,3 +126,94 @@ def test_time_folds_count_before_group_folds() -> None:
     assert (both.kind, both.cutoffs) == ("out_of_time", ["2023-06-30"])
     alone = evaluate.evaluation_of(scores.filter(pl.col("fold_kind") == "group"))
     assert (alone.kind, alone.cutoffs) == ("out_of_fold", ["2023-03-31"])
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# How sure a ranking is
+
+
+def drawn(n: int, cutoffs: list[date], strength: float, seed: int = 0, rate: float = 0.1) -> pl.DataFrame:
+    rng = np.random.default_rng(seed)
+    parts = []
+    for c in cutoffs:
+        y = (rng.random(n) < rate).astype(int)
+        parts.append(rows(c, y.tolist(), (rng.normal(size=n) + strength * y).tolist()))
+    return pl.concat(parts).with_columns(customer_id="c" + pl.int_range(pl.len()).mod(n).cast(pl.String))
+
+
+def test_lift_by_hand() -> None:
+    # Top 2 of 4 hold 1 of 1 positive: lift (1/2) / (1/4) = 2. Movements, lift * (yt/T - t/M - y/P + 1/N):
+    # buyer in the top 2(1 - 1/2 - 1 + 1/4) = -1/2; other in the top 2(-1/2 + 1/4) = -1/2; the two below 2(1/4) = 1/2.
+    found = evaluate.lift_with_error(rows(FIRST, [1, 0, 0, 0], [0.4, 0.3, 0.2, 0.1]), 50, min_positives=1)
+    assert found.per_cutoff == [2.0]
+    assert found.error == pytest.approx(1.0)  # sqrt(4 * 1/4)
+
+
+def test_the_error_of_lift_is_that_of_a_bootstrap() -> None:
+    frame = drawn(1500, [FIRST, SECOND], 1.0)
+    found = evaluate.lift_with_error(frame, 10, min_positives=1)
+    assert found.mean == pytest.approx(np.mean(found.per_cutoff))
+    rng = np.random.default_rng(1)
+    parts = frame.partition_by("cutoff", maintain_order=True)
+    tops = [np.zeros(1500, dtype=bool) for _ in parts]
+    for part, top in zip(parts, tops, strict=True):
+        top[np.argsort(-part["p"].to_numpy(), kind="stable")[:150]] = True
+    means = []
+    for _ in range(600):
+        w = rng.multinomial(1500, np.full(1500, 1 / 1500)).astype(float)
+        lifts = [
+            (w * t * p["label"].to_numpy()).sum() / (w * t).sum() / ((w * p["label"].to_numpy()).sum() / w.sum())
+            for p, t in zip(parts, tops, strict=True)
+        ]
+        means.append(np.mean(lifts))
+    assert found.error == pytest.approx(np.std(means), rel=0.12)
+
+
+def test_a_customer_at_two_cutoffs_is_no_more_evidence_than_at_one() -> None:
+    once = drawn(400, [FIRST], 1.0)
+    twice = pl.concat([once, once.with_columns(cutoff=pl.lit(SECOND))])
+    a, b = (evaluate.lift_with_error(f, 10, min_positives=1) for f in (once, twice))
+    assert a.error == pytest.approx(b.error)
+
+
+def test_weights_make_it_revenue_lift_and_cutoffs_with_too_few_positives_are_left_out() -> None:
+    from gosales_assets.engine import metrics
+
+    frame = drawn(300, [FIRST], 1.0).with_columns(weight=pl.int_range(pl.len()) % 7 - 1.0)
+    order = metrics.model_order(frame["p"], frame["margin"], frame["customer_id"])
+    expected = metrics.rev_lift_at_k(frame["label"], frame["weight"], order, 10)
+    found = evaluate.lift_with_error(frame, 10, min_positives=1, weighted=True)
+    assert found.per_cutoff == [pytest.approx(expected)]
+    nothing = evaluate.lift_with_error(frame, 10, min_positives=301)
+    assert (nothing.per_cutoff, nothing.mean, nothing.error) == ([], None, None)
+
+
+def test_signal_is_mann_whitneys_z() -> None:
+    # Two positives lead three others: AUC 1, z = .5 / sqrt(6 / (12 * 6)) = sqrt(3).
+    found = evaluate.signal(rows(FIRST, [1, 1, 0, 0, 0], [0.9, 0.8, 0.3, 0.2, 0.1]), min_positives=1)
+    assert (found.verdict, found.auc) == ("none", 1.0)
+    assert found.z == pytest.approx(3**0.5)
+    assert evaluate.signal(rows(FIRST, [1, 0], [0.9, 0.1]), min_positives=2) == evaluate.Signal("unknown", None, None)
+    assert evaluate.signal(rows(FIRST, [1, 1], [0.9, 0.1]), min_positives=1).verdict == "unknown"
+
+
+def test_signal_combines_folds_by_pairs_and_takes_cutoffs_for_one() -> None:
+    y, p = [1, 0, 0, 1, 0], [0.9, 0.8, 0.7, 0.1, 0.2]
+    folded = rows(FIRST, y, p, fold=[0, 0, 0, 1, 1])
+    # Fold 0: AUC 1 over 2 pairs, fold 1: AUC 0 over 1: 2/3. Variance (2 * 4/12 + 1 * 3/12) / 9.
+    found = evaluate.signal(folded, min_positives=1)
+    assert found.auc == pytest.approx(2 / 3)
+    assert found.z == pytest.approx((2 / 3 - 0.5) / ((2 * 4 + 3) / 12 / 9) ** 0.5)
+    again = pl.concat([folded, folded.with_columns(cutoff=pl.lit(SECOND))])
+    assert evaluate.signal(again, min_positives=1).z == pytest.approx(found.z)
+
+
+@pytest.mark.parametrize(("strength", "verdict"), [(0.0, "none"), (0.2, "weak"), (1.0, "clear")])
+def test_verdicts(strength: float, verdict: str) -> None:
+    assert evaluate.signal(drawn(6000, [FIRST], strength, seed=5), min_positives=10).verdict == verdict
+
+
+def test_z_of_chance_is_standard_normal() -> None:
+    z = [evaluate.signal(drawn(200, [FIRST], 0.0, seed=s, rate=0.2), min_positives=1).z for s in range(300)]
+    assert abs(np.mean(z)) < 3.3 / 300**0.5
+    assert np.std(z) == pytest.approx(1.0, abs=3.3 / 600**0.5)

@@ -148,3 +148,14 @@ def test_training_refuses_a_failed_audit(past: dict) -> None:
     )
     with pytest.raises(ValueError, match="group fold 0 failed"):
         world.train_on(past, overlap=failed)
+
+
+@pytest.mark.parametrize(("trained", "allowed"), [(date(2024, 6, 30), False), (date(2023, 12, 31), True)])
+def test_training_cutoffs_close_with_their_embargo_by_the_one_validated(trained: date, allowed: bool) -> None:
+    # Window 6 months, embargo 30 days, validated on 2024-12-31. 2024-06-30 closes on that very day (month ends snap to
+    # month ends), 30 days too late; 2023-12-31 closes on 2024-06-30.
+    calendar = Calendar(date(2022, 6, 30), date(2024, 12, 31), 6, 6, embargo_days=30)
+    ends = {c: label_window(c, 6).until for c in (date(2023, 12, 31), date(2024, 6, 30), date(2024, 12, 31))}
+    assert ends[date(2024, 6, 30)] == date(2024, 12, 31)
+    learned = {v: train for train, v in time_folds(calendar, ends, 30)}
+    assert (trained in learned[date(2024, 12, 31)]) is allowed

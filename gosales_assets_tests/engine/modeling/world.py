@@ -26,14 +26,19 @@ TARGET = Target("training", "Training", "sku_set", frozenset({"Training"}))
 CALENDAR = Calendar(date(2022, 3, 31), date(2024, 12, 31), 3, 6)
 CUTOFF = date(2024, 3, 31)
 MODELING = ModelingSettings.model_validate(
-    {"lgbm": {"n_estimators": 60, "min_data_in_leaf": 20, "learning_rate": 0.1}, "early_stopping_rounds": 10}
+    {
+        "models": ["lgbm"],
+        "lgbm": {"n_estimators": 60, "min_data_in_leaf": 20, "learning_rate": 0.1, "num_leaves": 15, "lambda_l2": 5.0}
+        | {"feature_fraction": 0.7},
+        "early_stopping_rounds": 10,
+    }
 )
 POPULATION = PopulationSettings()
 VALIDATION = ValidationSettings()
 
 
 def feature_list(n: int) -> dict[str, Any]:
-    features = [{"name": f"f{i}", "dtype": "Float64", "family": "rfm"} for i in range(n)]
+    features = [{"name": f"f{i}", "dtype": "Float64", "family": "rfm", "safe": i % 2 == 0} for i in range(n)]
     return {"version": f"list-of-{n}", "features": features}
 
 
@@ -113,19 +118,22 @@ def train_on(
     population: PopulationSettings = POPULATION,
     validation: ValidationSettings = VALIDATION,
     n_features: int = 6,
+    features: dict[str, Any] | None = None,
     cutoff: date = CUTOFF,
     overlap: pl.DataFrame | None = None,
+    workers: int | None = None,
 ) -> Training:
     return train(
         past,
         target=TARGET,
         cutoff=cutoff,
-        feature_list=feature_list(n_features),
+        feature_list=features or feature_list(n_features),
         overlap=overlap_of(past, modeling) if overlap is None else overlap,
         calendar=CALENDAR,
         modeling=modeling,
         population=population,
         validation=validation,
+        workers=workers,
     )
 
 

@@ -6,11 +6,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from gosales_assets.engine.modeling.document import load_booster, model_version
-from gosales_assets.engine.modeling.explain import contributions, reasons, summarise
+from gosales_assets.engine.modeling.document import load_scorer, model_version
+from gosales_assets.engine.modeling.explain import reasons, summarise
 from gosales_assets.engine.modeling.report import Training
-from gosales_assets.engine.modeling.rows import FeatureError, matrix
-from gosales_assets.engine.scoring.conform import unlisted
+from gosales_assets.engine.modeling.rows import FeatureError, matrix, unlisted
 from gosales_assets.engine.scoring.schema import DivisionScores
 from gosales_assets.engine.scoring.score import score
 from gosales_assets.settings import PopulationSettings
@@ -63,7 +62,7 @@ def test_scores_have_their_form_and_speak_of_the_window_after_the_cutoff(trained
 def test_p_is_the_calibrated_margin_of_the_stored_model(trained: Training, now: pl.DataFrame) -> None:
     scores = scored(trained.model, now)
     rows = now.filter(pl.col("segment") != "prospect").sort("customer_id")
-    margin = load_booster(trained.model).predict(matrix(rows, trained.model["features"]), raw_score=True)
+    margin = load_scorer(trained.model).margin(matrix(rows, trained.model["features"]))
     a, b = trained.model["calibrator"]["slope"], trained.model["calibrator"]["intercept"]
     np.testing.assert_allclose(scores["margin"], margin, rtol=0, atol=1e-12)
     np.testing.assert_allclose(scores["p_hat"], 1 / (1 + np.exp(-(a * margin + b))), rtol=0, atol=1e-9)
@@ -100,7 +99,7 @@ def test_reasons_name_the_only_feature_that_matters() -> None:
 def test_reasons_are_the_largest_signed_contributions(trained: Training, now: pl.DataFrame) -> None:
     names = trained.model["features"]
     rows = now.filter(pl.col("segment") != "prospect").sort("customer_id")
-    values = contributions(load_booster(trained.model), matrix(rows, names))
+    values = load_scorer(trained.model).contributions(matrix(rows, names))
     scores = scored(trained.model, now)
     np.testing.assert_allclose(values.sum(axis=1), scores["margin"], atol=1e-6)
     for i in (0, 17, 200):

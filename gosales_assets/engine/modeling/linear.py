@@ -1,0 +1,207 @@
+"""The linear candidate: elastic-net logistic regression with its own preparation, kept as plain numbers.
+
+Belongs here: preparing a matrix for a linear model, fitting it, its margin and contributions, its form as JSON. Does
+not belong here: which rows are fitted, calibration, the choice between candidates.
+
+Preparation: every feature is put on a signed logarithmic scale (amounts and counts span five orders of magnitude; on
+their own scale a handful of customers decides the fit), unknown values become the median of the known ones, and the
+result is standardised. All of it is learned from the rows that are fitted. scikit-learn fits; what is stored and
+applied is numbers, so that nothing is unpickled and a row's margin depends on that row alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+#: A feature whose standard deviation is below this is constant: it gets no weight.
+_CONSTANT = 1e-9
+
+_TOLERANCE = 1e-4
+
+
+def signed_log(x: NDArray[Any]) -> Floats:
+    """``sign(x) * log(1 + |x|)``: zero stays zero, returns mirror purchases, NaN stays NaN.
+
+    Examples
+    --------
+    >>> signed_log(np.array([0.0, np.e - 1, 1 - np.e])).tolist()
+    [0.0, 1.0, -1.0]
+    """
+    values = np.asarray(x, dtype=np.float64)
+    return np.sign(values) * np.log1p(np.abs(values))
+
+
+@dataclass(frozen=True)
+class Linear:
+    """A fitted logistic regression.
+
+    Attributes
+    ----------
+    names
+        Features, in the order of the matrix.
+    fill
+        Value of an unknown one, on the signed logarithmic scale.
+    centre, scale
+        Mean and standard deviation on that scale, unknown values filled.
+    coef
+        Change of the log-odds per standard deviation.
+    intercept
+        Log-odds at the centre.
+    iterations
+        Steps of the solver.
+    converged
+        Whether the solver reached its tolerance before its last step.
+    """
+
+    names: tuple[str, ...]
+    fill: Floats
+    centre: Floats
+    scale: Floats
+    coef: Floats
+    intercept: float
+    iterations: int
+    converged: bool
+
+    @classmethod
+    def fit(
+        cls,
+        x: NDArray[np.float32],
+        y: Floats,
+        names: Sequence[str],
+        *,
+        inverse_penalty: float,
+        l1_ratio: float,
+        balanced: bool,
+        max_iter: int,
+        seed: int,
+    ) -> Linear:
+        """Fit on a matrix.
+
+        Parameters
+        ----------
+        x
+            Shape (rows, names); NaN for unknown.
+        y
+            Labels 0/1, both present.
+        names
+            Features.
+        inverse_penalty
+            C of scikit-learn: the smaller, the more the coefficients shrink.
+        l1_ratio
+            0 is ridge; towards 1 more coefficients become exactly zero.
+        balanced
+            Whether both classes weigh the same in total.
+        max_iter
+            Most steps of the solver.
+        seed
+            Order in which the stochastic solver visits rows; ridge does not use it.
+        """
+        from sklearn.linear_model import LogisticRegression
+
+        z, fill, centre, scale = _learn(x)
+        regression = LogisticRegression(
+            C=inverse_penalty,
+            l1_ratio=l1_ratio,
+            class_weight="balanced" if balanced else None,
+            solver="saga" if l1_ratio else "lbfgs",
+            max_iter=max_iter,
+            tol=_TOLERANCE,
+            random_state=seed,
+        )
+        regression.fit(z, y)
+        iterations = int(regression.n_iter_.max())
+        return cls(
+            tuple(names),
+            fill,
+            centre,
+            scale,
+            regression.coef_[0].astype(np.float64),
+            float(regression.intercept_[0]),
+            iterations,
+            iterations < max_iter,
+        )
+
+    def prepared(self, x: NDArray[np.float32]) -> Floats:
+        """The matrix as the regression sees it."""
+        z = signed_log(x)
+        return (np.where(np.isnan(z), self.fill, z) - self.centre) / self.scale
+
+    def margin(self, x: NDArray[np.float32], *, rounds: int | None = None, n_jobs: int = 1) -> Floats:
+        """Log-odds of rows; a linear model has no rounds to stop at."""
+        # Not a BLAS product: the sum of a row must not depend on the rows beside it.
+        return np.einsum("ij,j->i", self.prepared(x), self.coef) + self.intercept
+
+    def contributions(self, x: NDArray[np.float32], *, n_jobs: int = 1) -> Floats:
+        """Contribution of each feature to the log-odds, base value last: they add up to the margin.
+
+        For a linear model these are the Shapley values against the average training row.
+        """
+        return np.column_stack([self.prepared(x) * self.coef, np.full(len(x), self.intercept)])
+
+    def document(self) -> dict[str, Any]:
+        """The model as JSON-able numbers."""
+        return {
+            "coefficients": self.coef.tolist(),
+            "intercept": self.intercept,
+            "imputer": {"strategy": "median", "values": self.fill.tolist()},
+            "scaler": {"transform": "signed_log", "mean": self.centre.tolist(), "scale": self.scale.tolist()},
+            "iterations": self.iterations,
+            "converged": self.converged,
+        }
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any], names: Sequence[str]) -> Linear:
+        """Read `document` back.
+
+        Raises
+        ------
+        ValueError
+            When its arrays and the features differ in length, or it was prepared in a way this version does not know.
+        """
+        if document["scaler"]["transform"] != "signed_log" or document["imputer"]["strategy"] != "median":
+            raise ValueError("model document: the linear model was prepared in a way this version does not know")
+        arrays = [
+            np.array(values, dtype=np.float64)
+            for values in (
+                document["imputer"]["values"],
+                document["scaler"]["mean"],
+                document["scaler"]["scale"],
+                document["coefficients"],
+            )
+        ]
+        if any(a.shape != (len(names),) for a in arrays):
+            raise ValueError(
+                "model document: the linear model and the features it lists differ in number; the file was edited, "
+                "train again"
+            )
+        fill, centre, scale, coef = arrays
+        return cls(
+            tuple(names),
+            fill,
+            centre,
+            scale,
+            coef,
+            float(document["intercept"]),
+            document["iterations"],
+            document["converged"],
+        )
+
+
+def _learn(x: NDArray[np.float32]) -> tuple[Floats, Floats, Floats, Floats]:
+    """The prepared matrix, and what its preparation learned: fill, centre, scale."""
+    z = signed_log(x)
+    known = ~np.isnan(z)
+    fill = np.array(
+        [np.median(column[there]) if there.any() else 0.0 for column, there in zip(z.T, known.T, strict=True)]
+    )
+    z = np.where(known, z, fill)
+    centre, scale = z.mean(axis=0), z.std(axis=0)
+    scale = np.where(scale < _CONSTANT, 1.0, scale)
+    return (z - centre) / scale, fill, centre, scale
