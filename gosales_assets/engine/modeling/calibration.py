@@ -12,7 +12,7 @@ A map is a plain mapping of numbers, so that it is stored as JSON and applied wi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -41,6 +41,8 @@ class Calibration:
         Distinct positive customers among them.
     brier
         Cross-fitted Brier score of every map that was eligible, and of the margin read as it is (``none``).
+    p
+        Probability of every row from maps of this kind that other folds made, see `cross_fitted`.
     """
 
     document: dict[str, Any]
@@ -48,6 +50,7 @@ class Calibration:
     n: int
     positives: int
     brier: dict[str, float]
+    p: Floats = field(default_factory=lambda: np.empty(0), repr=False, compare=False)
 
     @property
     def method(self) -> Method:
@@ -175,7 +178,9 @@ def choose(
         reason = f"{positives} distinct positive customers; isotonic needs {isotonic_threshold}"
     else:
         reason = "the only method the settings allow"
-    return Calibration(fit_map(best, margin[fit_on], y[fit_on]), reason, int(fit_on.sum()), positives, brier)
+    return Calibration(
+        fit_map(best, margin[fit_on], y[fit_on]), reason, int(fit_on.sum()), positives, brier, judged[best]
+    )
 
 
 def _fit_platt(margin: Floats, y: Floats) -> dict[str, Any]:

@@ -4,9 +4,9 @@ Belongs here: preparing a matrix for a linear model, fitting it, its margin and 
 not belong here: which rows are fitted, calibration, the choice between candidates.
 
 Preparation: every feature is put on a signed logarithmic scale (amounts and counts span five orders of magnitude; on
-their own scale a handful of customers decides the fit), unknown values become the median of the known ones, and the
-result is standardised. All of it is learned from the rows that are fitted. scikit-learn fits; what is stored and
-applied is numbers, so that nothing is unpickled and a row's margin depends on that row alone.
+their own scale a handful of customers decides the fit), unknown values become the mean of the known ones, so that they
+move nothing, and the result is standardised. All of it is learned from the rows that are fitted. scikit-learn fits;
+what is stored and applied is numbers, so that nothing is unpickled and a row's margin depends on that row alone.
 """
 
 from __future__ import annotations
@@ -35,7 +35,10 @@ def signed_log(x: NDArray[Any]) -> Floats:
     [0.0, 1.0, -1.0]
     """
     values = np.asarray(x, dtype=np.float64)
-    return np.sign(values) * np.log1p(np.abs(values))
+    size = np.abs(values)
+    # Most counts and amounts are zero: logarithms are taken of the rest.
+    np.log1p(size, out=size, where=size > 0)
+    return np.asarray(np.copysign(size, values))
 
 
 @dataclass(frozen=True)
@@ -46,10 +49,10 @@ class Linear:
     ----------
     names
         Features, in the order of the matrix.
-    fill
-        Value of an unknown one, on the signed logarithmic scale.
-    centre, scale
-        Mean and standard deviation on that scale, unknown values filled.
+    mean
+        Mean of the known values on the signed logarithmic scale, which an unknown one becomes.
+    scale
+        Standard deviation on that scale, unknown values filled.
     coef
         Change of the log-odds per standard deviation.
     intercept
@@ -61,8 +64,7 @@ class Linear:
     """
 
     names: tuple[str, ...]
-    fill: Floats
-    centre: Floats
+    mean: Floats
     scale: Floats
     coef: Floats
     intercept: float
@@ -105,7 +107,7 @@ class Linear:
         """
         from sklearn.linear_model import LogisticRegression
 
-        z, fill, centre, scale = _learn(x)
+        z, mean, scale = _learn(x)
         regression = LogisticRegression(
             C=inverse_penalty,
             l1_ratio=l1_ratio,
@@ -119,8 +121,7 @@ class Linear:
         iterations = int(regression.n_iter_.max())
         return cls(
             tuple(names),
-            fill,
-            centre,
+            mean,
             scale,
             regression.coef_[0].astype(np.float64),
             float(regression.intercept_[0]),
@@ -131,7 +132,10 @@ class Linear:
     def prepared(self, x: NDArray[np.float32]) -> Floats:
         """The matrix as the regression sees it."""
         z = signed_log(x)
-        return (np.where(np.isnan(z), self.fill, z) - self.centre) / self.scale
+        z -= self.mean
+        z /= self.scale
+        z[np.isnan(z)] = 0.0
+        return z
 
     def margin(self, x: NDArray[np.float32], *, rounds: int | None = None, n_jobs: int = 1) -> Floats:
         """Log-odds of rows; a linear model has no rounds to stop at."""
@@ -150,8 +154,8 @@ class Linear:
         return {
             "coefficients": self.coef.tolist(),
             "intercept": self.intercept,
-            "imputer": {"strategy": "median", "values": self.fill.tolist()},
-            "scaler": {"transform": "signed_log", "mean": self.centre.tolist(), "scale": self.scale.tolist()},
+            "imputer": {"strategy": "mean", "values": self.mean.tolist()},
+            "scaler": {"transform": "signed_log", "mean": self.mean.tolist(), "scale": self.scale.tolist()},
             "iterations": self.iterations,
             "converged": self.converged,
         }
@@ -165,27 +169,22 @@ class Linear:
         ValueError
             When its arrays and the features differ in length, or it was prepared in a way this version does not know.
         """
-        if document["scaler"]["transform"] != "signed_log" or document["imputer"]["strategy"] != "median":
+        scaler, imputer = document["scaler"], document["imputer"]
+        known = scaler["transform"] == "signed_log" and imputer["strategy"] == "mean"
+        if not known or imputer["values"] != scaler["mean"]:
             raise ValueError("model document: the linear model was prepared in a way this version does not know")
         arrays = [
-            np.array(values, dtype=np.float64)
-            for values in (
-                document["imputer"]["values"],
-                document["scaler"]["mean"],
-                document["scaler"]["scale"],
-                document["coefficients"],
-            )
+            np.array(values, dtype=np.float64) for values in (scaler["mean"], scaler["scale"], document["coefficients"])
         ]
         if any(a.shape != (len(names),) for a in arrays):
             raise ValueError(
                 "model document: the linear model and the features it lists differ in number; the file was edited, "
                 "train again"
             )
-        fill, centre, scale, coef = arrays
+        mean, scale, coef = arrays
         return cls(
             tuple(names),
-            fill,
-            centre,
+            mean,
             scale,
             coef,
             float(document["intercept"]),
@@ -194,14 +193,15 @@ class Linear:
         )
 
 
-def _learn(x: NDArray[np.float32]) -> tuple[Floats, Floats, Floats, Floats]:
-    """The prepared matrix, and what its preparation learned: fill, centre, scale."""
+def _learn(x: NDArray[np.float32]) -> tuple[Floats, Floats, Floats]:
+    """The prepared matrix, and what its preparation learned: mean of the known values, standard deviation of all."""
     z = signed_log(x)
-    known = ~np.isnan(z)
-    fill = np.array(
-        [np.median(column[there]) if there.any() else 0.0 for column, there in zip(z.T, known.T, strict=True)]
-    )
-    z = np.where(known, z, fill)
-    centre, scale = z.mean(axis=0), z.std(axis=0)
+    unknown = np.isnan(z)
+    z[unknown] = 0.0
+    mean = z.sum(axis=0) / np.maximum(1, len(z) - unknown.sum(axis=0))
+    z -= mean
+    z[unknown] = 0.0
+    scale = np.sqrt(np.einsum("ij,ij->j", z, z) / max(1, len(z)))
     scale = np.where(scale < _CONSTANT, 1.0, scale)
-    return (z - centre) / scale, fill, centre, scale
+    z /= scale
+    return z, mean, scale

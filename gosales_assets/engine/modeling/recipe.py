@@ -21,7 +21,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from gosales_assets.engine.modeling.calibration import Calibration, apply_map, choose, cross_fitted
+from gosales_assets.engine.modeling.calibration import Calibration, apply_map, choose
 from gosales_assets.engine.modeling.candidates import Candidate, Scorer
 from gosales_assets.engine.modeling.evaluate import auc_within_folds
 from gosales_assets.engine.modeling.rows import matrix, positive_customers
@@ -358,7 +358,7 @@ def _once(
         rows,
         fold,
         margin,
-        cross_fitted(calibration.method, margin, y, fold, fit_on),
+        calibration.p,
         fitted_margin,
         best_iterations,
         sum(not fit.converged for fit in (*stopped.values(), final)),

@@ -124,7 +124,7 @@ class Calibrator(_Document):
 
 
 class Imputer(_Document):
-    strategy: Literal["median"] = Field(description="What an unknown value becomes.")
+    strategy: Literal["mean"] = Field(description="What an unknown value becomes.")
     values: list[float] = Field(description="Per feature, on the scale of the scaler's transform.")
 
 

@@ -24,13 +24,13 @@ def fitted(x: np.ndarray, y: np.ndarray, **changes: object) -> Linear:
 
 
 def test_preparation_by_hand() -> None:
-    # Signed log of e-1, null, 1-e: 1, null, -1; the median of the known ones is 0, so the column is 1, 0, -1:
+    # Signed log of e-1, null, 1-e: 1, null, -1; the mean of the known ones is 0, so the column is 1, 0, -1:
     # mean 0, standard deviation sqrt(2/3).
     x = np.array([[np.e - 1], [np.nan], [1 - np.e]], dtype=np.float32)
     made = Linear.fit(
         x, np.array([1.0, 0, 0]), ["a"], inverse_penalty=1, l1_ratio=0, balanced=False, max_iter=50, seed=0
     )
-    assert made.fill[0] == pytest.approx(0.0, abs=1e-7)
+    assert made.mean[0] == pytest.approx(0.0, abs=1e-7)
     assert made.scale[0] == pytest.approx(np.sqrt(2 / 3), abs=1e-6)
     np.testing.assert_allclose(made.prepared(x)[:, 0], np.array([1, 0, -1]) / np.sqrt(2 / 3), atol=1e-6)
 
@@ -44,7 +44,7 @@ def test_margins_are_those_of_scikit_learn() -> None:
     x, y = drawn()
     pipeline = make_pipeline(
         FunctionTransformer(signed_log),
-        SimpleImputer(strategy="median"),
+        SimpleImputer(strategy="mean"),
         StandardScaler(),
         LogisticRegression(C=0.1, max_iter=200, tol=1e-4),
     ).fit(x, y)
