@@ -16,7 +16,6 @@ from gosales_assets.engine.features.families.assets import HORIZONS
 from gosales_assets.engine.leakage.date_audit import feature_date_audit
 from gosales_assets.settings import FeatureSettings
 from gosales_assets.timeline import add_days
-from gosales_assets_tests.engine.features.test_future import same
 from gosales_assets_tests.engine.features.worlds import (
     CUTOFF,
     TAXONOMY,
@@ -178,6 +177,10 @@ KNOWN = held(
 
 def built(assets: pl.DataFrame, **changes: Any) -> FeatureBuild:
     return WORLD.but(features=ON, assets=assets, **changes).build()
+
+
+def same(a: FeatureBuild, b: FeatureBuild) -> bool:
+    return a.features.equals(b.features) and a.stats == b.stats and a.catalog.equals(b.catalog)
 
 
 CLEAN = built(KNOWN)
