@@ -307,7 +307,7 @@ def test_the_edges_are_those_of_the_design(definitions: dg.Definitions) -> None:
     star = {"sources/sales_log", "sources/industry_enrichment", "sources/customer_assets"}
     assert parents("star/fact_transactions") == star
     assert parents("labels/labels") == {"star/fact_transactions", "star/dim_customer"}
-    assert parents("scores/division_scores") == {"models/model", "features/features"}
+    assert parents("scores/division_scores") == {"models/model", "features/features", "features/feature_list"}
     assert parents("scores/closed_calibration") == {"validation/calibration"}
     assert parents("leakage/leakage_report") >= {
         "leakage/feature_date_audit",
