@@ -328,7 +328,8 @@ def test_customers_without_lines_change_nothing_of_the_others() -> None:
     world = random_world(6, features=everything())
     strangers = {f"S{i:03d}": date(2023, 1, 1) for i in range(600)}
     few = peopled(world)
-    many = peopled(world.but(dim=dim(world.facts, X001=date(2020, 1, 1), X002=date(2023, 2, 1), **strangers)))
+    everyone = dim(world.facts, X001=date(2020, 1, 1), X002=date(2023, 2, 1), **strangers)
+    many = peopled(world.but(dim=everyone, assets=few.assets))
     a, b = few.build(), many.build()
     assert b.features.height == a.features.height + 600
     assert b.features.filter(~pl.col("customer_id").is_in(list(strangers))).equals(a.features)
@@ -386,6 +387,6 @@ def test_every_family_at_once() -> None:
     world = peopled(random_world(1, features=everything(), target=SOLIDWORKS))
     build = world.build()
     families = set(build.catalog["family"])
-    assert {"sku", "branch", "rep", "mb", "industry", "enc", "inter"} <= families
+    assert {"sku", "branch", "rep", "mb", "industry", "enc", "inter", "assets", "als"} <= families
     empty = build.catalog.filter(pl.col("coverage") == 0)["family"].unique().to_list()
-    assert set(empty) <= {"sku", "xdiv"}  # products nobody bought
+    assert set(empty) <= {"sku", "xdiv", "assets"}  # products nobody bought or holds

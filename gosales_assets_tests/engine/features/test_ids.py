@@ -10,7 +10,7 @@ import pytest
 
 from gosales_assets.catalog import CATALOG
 from gosales_assets.defs.formats import decode, encode
-from gosales_assets_tests.engine.features.worlds import World, dim, everything, facts
+from gosales_assets_tests.engine.features.worlds import World, dim, everything, facts, held_in
 
 IDS = [
     "00123",
@@ -34,7 +34,8 @@ def world() -> World:
     lines = lines.with_columns(branch=pl.lit('Nord, "Süd"'), rep=pl.lit("Zoë"))
     people = dim(lines).with_columns(industry=pl.lit("Öl, Gas"), industry_sub=pl.lit('"Rohre"'))
     settings = everything(industries=("Öl, Gas",), sub_industries=('"Rohre"',), branches=('Nord, "Süd"',))
-    return World(lines, people, features=settings, divisions=DIVISIONS)
+    world = World(lines, people, features=settings, divisions=DIVISIONS)
+    return world.but(assets=held_in(world))
 
 
 def test_ids_come_out_as_they_went_in(world: World) -> None:

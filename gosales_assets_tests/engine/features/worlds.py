@@ -108,7 +108,7 @@ def everything(**changes: Any) -> FeatureSettings:
 
 
 def peopled(world: World) -> World:
-    """The world with industries, branches and representatives, by customer and line, some unknown."""
+    """The world with industries, branches and representatives, by customer and line, some unknown, and assets."""
     number = pl.col("customer_id").str.extract(r"(\d+)$").cast(pl.Int64).fill_null(0)
     industries, subs = ("Aerospace", "r & d", "Toys", None), ("Drones", "Kites", None)
     return world.but(
@@ -120,6 +120,25 @@ def peopled(world: World) -> World:
             branch=pl.when(pl.col("gross_profit") > 300).then(pl.lit("Ohio")).otherwise(pl.lit("Texas")),
             rep=pl.when(pl.col("quantity") > 1).then(pl.lit("Ann Möller")),
         ),
+        assets=held_in(world) if world.assets is None else world.assets,
+    )
+
+
+def held_in(world: World) -> pl.DataFrame:
+    """A seat and a printer of each known customer, bought every week up to the cutoff; seats run for a year."""
+    known = world.dim.filter(pl.col("first_seen_date") <= world.cutoff).select("customer_id").with_row_index("week")
+    bought = pl.lit(world.cutoff) - pl.duration(weeks=pl.col("week"))
+    both = [
+        known.with_columns(product_sku=pl.lit(sku), division=pl.lit(division), months=pl.lit(months, pl.String))
+        for sku, division, months in (("SWX_Core", "Solidworks", "1y"), ("FDM", "Hardware", None))
+    ]
+    return pl.concat(both).select(
+        "customer_id",
+        "product_sku",
+        "division",
+        quantity=1.0 + pl.col("week") % 3,
+        purchase_date=bought,
+        expiration_date=bought.dt.offset_by(pl.col("months")),
     )
 
 
