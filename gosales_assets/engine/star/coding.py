@@ -55,5 +55,5 @@ def combinations(frame: pl.DataFrame, columns: Sequence[str]) -> tuple[pl.Series
         key = key * (len(distinct) + 1) + numbers.fill_null(len(distinct)).cast(pl.UInt64)
     first = key.arg_unique()
     known = pl.LazyFrame({"key": key.gather(first)}).with_row_index("number")
-    told = pl.LazyFrame({"key": key}).join(known, on="key", how="left", maintain_order="left").select("number")
-    return told.collect().to_series(), frame.select(columns)[first]
+    found = pl.LazyFrame({"key": key}).join(known, on="key", how="left", maintain_order="left").select("number")
+    return found.collect().to_series(), frame.select(columns)[first]
