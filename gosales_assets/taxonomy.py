@@ -126,6 +126,8 @@ class Target:
         Whether the target may stand in the ranked whitespace list. Ranked targets share no SKU.
     quantity_only
         Those of its SKUs that are booked with quantity but without gross profit.
+    denied
+        SKUs whose lines count for no target, see `Taxonomy.without`; none of them is among ``skus``.
     """
 
     slug: str
@@ -137,12 +139,16 @@ class Target:
     trainable: bool = True
     ranked: bool = True
     quantity_only: frozenset[str] = frozenset()
+    denied: frozenset[str] = frozenset()
 
     def lines(self, sku: str = "product_sku", division: str = "product_division") -> pl.Expr:
         """Boolean expression: the fact line belongs to the target. The only such predicate in the package."""
         if self.kind == "division":
             assert self.division is not None
-            return (match_key(division) == fold(self.division)).fill_null(False)
+            own = match_key(division) == fold(self.division)
+            if self.denied:
+                own &= ~match_key(sku).is_in(sorted(map(fold, self.denied)))
+            return own.fill_null(False)
         return pl.col(sku).is_in(sorted(self.skus)).fill_null(False)
 
     def quantity_lines(self, sku: str = "product_sku", division: str = "product_division") -> pl.Expr:
@@ -223,6 +229,31 @@ class Taxonomy:
             for b in ordered[i + 1 :]
             if a.skus & b.skus
         ]
+
+    def without(self, denied: Iterable[str]) -> Taxonomy:
+        """The same products, with SKUs that count for no target: their lines make no label, owner, event or rule.
+
+        Parameters
+        ----------
+        denied
+            SKUs, or second headers of a product, in any case. Without a product map nothing tells a wrong name.
+
+        Raises
+        ------
+        TaxonomyError
+            When a name is no SKU of the product map; the message suggests the nearest.
+        """
+        known = {fold(name): p.sku for p in self.products for name in (*p.aliases, p.sku)}
+        skus: set[str] = set()
+        for name in denied:
+            if known and fold(name) not in known:
+                near = get_close_matches(fold(name), list(known), n=1)
+                hint = f"; did you mean {known[near[0]]!r}?" if near else ""
+                raise TaxonomyError(f"{name!r} is no SKU of the taxonomy{hint}")
+            skus.add(known.get(fold(name), name.strip()))
+        return replace(
+            self, targets=tuple(replace(t, skus=t.skus - skus, denied=t.denied | skus) for t in self.targets)
+        )
 
     @classmethod
     def reference(cls) -> Taxonomy:

@@ -63,7 +63,6 @@ def build_features(
     ownership: OwnershipSettings,
     population: PopulationSettings,
     divisions: Sequence[str],
-    denylist: frozenset[str] = frozenset(),
     assets: pl.DataFrame | None = None,
     mask_tail_days: int = 0,
     base_profile: Mapping[str, ColumnProfile] | None = None,
@@ -84,8 +83,6 @@ def build_features(
         Settings.
     divisions
         Display names of the taxonomy's divisions.
-    denylist
-        SKUs that do not make an owner.
     assets
         Assets of the customers, for ownership; None when there are none.
     mask_tail_days
@@ -114,7 +111,6 @@ def build_features(
         ownership=ownership,
         population=population,
         divisions=divisions,
-        denylist=denylist,
         assets=assets,
         mask_tail_days=mask_tail_days,
     )
@@ -138,7 +134,6 @@ def feature_matrix(
     ownership: OwnershipSettings,
     population: PopulationSettings,
     divisions: Sequence[str],
-    denylist: frozenset[str] = frozenset(),
     assets: pl.DataFrame | None = None,
     mask_tail_days: int = 0,
 ) -> tuple[pl.DataFrame, dict[str, dict[str, Any]]]:
@@ -160,7 +155,6 @@ def feature_matrix(
         cutoff,
         lookback_months=ownership.lookback_months,
         reinclude_days=ownership.reinclude_days,
-        denylist=denylist,
         assets=assets,
     )
     keys = beside(base.select("customer_id", "segment"), owner)

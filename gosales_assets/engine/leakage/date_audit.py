@@ -153,7 +153,6 @@ def feature_date_audit(
     ownership: OwnershipSettings,
     population: PopulationSettings,
     divisions: Sequence[str],
-    denylist: frozenset[str] = frozenset(),
     assets: pl.DataFrame | None = None,
     mask_tail_days: int = 0,
     rebuilt: Rebuilt | None = None,
@@ -174,7 +173,7 @@ def feature_date_audit(
         dim_customer: the roster and industry features rest on it.
     settings
         The settings of the features.
-    ownership, population, divisions, denylist, assets, mask_tail_days
+    ownership, population, divisions, assets, mask_tail_days
         As for `build_features`.
     rebuilt
         What `rebuild` returned for the same cutoff and settings; rebuilt here when not given.
@@ -206,7 +205,6 @@ def feature_date_audit(
         ownership=ownership,
         population=population,
         divisions=divisions,
-        denylist=denylist,
         assets=_assets_upto(assets, cutoff),
         mask_tail_days=mask_tail_days,
     )
