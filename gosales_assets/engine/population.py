@@ -12,7 +12,7 @@ from datetime import date
 
 import polars as pl
 
-from gosales_assets.engine.star.assets import condition_assets
+from gosales_assets.engine.assets import assets_as_of, belongs_to
 from gosales_assets.engine.star.parsing import QUANTITY_DECIMALS, cents
 from gosales_assets.taxonomy import Target
 from gosales_assets.timeline import Window, add_days, feature_window, until
@@ -40,28 +40,6 @@ def roster(dim: pl.LazyFrame | pl.DataFrame, cutoff: date) -> pl.DataFrame:
     """
     known = dim.lazy().filter(until(cutoff, "first_seen_date"))
     return known.select("customer_id").unique().sort("customer_id").collect()
-
-
-def known_assets(assets: pl.DataFrame | None, cutoff: date) -> pl.DataFrame:
-    """Assets known at the cutoff, with whether each is active.
-
-    Parameters
-    ----------
-    assets
-        Typed or as received; None is no assets.
-    cutoff
-        Last day included. An asset bought later, or at an unknown date, is not known; its expiration date is taken as
-        of today, which is all a current extract holds.
-
-    Returns
-    -------
-    DataFrame
-        The columns of the typed assets and ``active`` (Boolean): not expired before the cutoff.
-    """
-    known = condition_assets(assets).filter(until(cutoff, "purchase_date") & (pl.col("quantity") > 0))
-    return known.with_columns(
-        active=pl.col("expiration_date").is_null() | (pl.col("expiration_date") >= cutoff).fill_null(True)
-    )
 
 
 def _net_positive(lines: pl.LazyFrame, spans: dict[str, pl.Expr]) -> pl.LazyFrame:
@@ -114,7 +92,7 @@ def ownership(
     reinclude_days
         Days since the last expiry after which an owner without purchases counts as lapsed.
     assets
-        Customer assets; None is no assets.
+        fact_assets; None is no assets.
 
     Returns
     -------
@@ -125,12 +103,11 @@ def ownership(
     if lookback_months is not None:
         spans["inside"] = feature_window(cutoff, lookback_months).contains()
     bought = _net_positive(facts.filter(target.lines() & until(cutoff)), spans)
-    mine = pl.col("product_sku").is_in(sorted(target.skus))
     long_expired = pl.col("expiration_date") <= add_days(cutoff, -reinclude_days)
     owned = (
-        known_assets(assets, cutoff)
+        assets_as_of(assets, cutoff)
         .lazy()
-        .filter(mine)
+        .filter(belongs_to(target))
         .group_by("customer_id")
         .agg(asset=pl.lit(True), expired=long_expired.fill_null(False).all())
     )
@@ -180,7 +157,7 @@ def segments(
     warm_window_months
         Calendar months, not multiples of 30 days.
     assets
-        Customer assets; None is no assets.
+        fact_assets; None is no assets.
 
     Returns
     -------
@@ -189,7 +166,7 @@ def segments(
     """
     window = feature_window(cutoff, warm_window_months)
     warm = facts.filter(window.contains()).select("customer_id", warm=pl.lit(True)).unique()
-    active = known_assets(assets, cutoff).lazy().filter("active").select("customer_id", cold=pl.lit(True)).unique()
+    active = assets_as_of(assets, cutoff).lazy().filter("active").select("customer_id", cold=pl.lit(True)).unique()
     return (
         customers.lazy()
         .select("customer_id")

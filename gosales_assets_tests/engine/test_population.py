@@ -7,7 +7,7 @@ from datetime import date
 import polars as pl
 import pytest
 
-from gosales_assets.engine.population import known_assets, ownership, roster, segments
+from gosales_assets.engine.population import ownership, roster, segments
 from gosales_assets.taxonomy import Target, Taxonomy
 
 CUTOFF = date(2024, 6, 30)
@@ -98,10 +98,9 @@ def test_the_denylist_makes_no_owner() -> None:
         # bought by the cutoff and not expired before it
         (("A", "SWX_Core", 1.0, date(2022, 6, 30), None), "owner"),
         (("A", "SWX_Core", 1.0, date(2022, 6, 30), CUTOFF), "owner"),
-        (("A", "SWX_Core", None, date(2022, 6, 30), None), "owner"),  # an asset without quantity is one
-        # not known at the cutoff: bought later, or when is unknown
-        (("A", "SWX_Core", 1.0, date(2024, 7, 1), None), "never"),
-        (("A", "SWX_Core", 1.0, None, None), "never"),
+        (("A", "SWX_Core", 1.0, None, None), "owner"),  # held, since when is unknown
+        (("A", "SWX_Core", 1.0, date(1900, 1, 1), None), "owner"),
+        (("A", "SWX_Core", 1.0, date(2024, 7, 1), None), "never"),  # bought after the cutoff
         (("A", "SWX_Core", 0.0, date(2022, 6, 30), None), "never"),
         (("A", "Training", 1.0, date(2022, 6, 30), None), "never"),  # another target's asset
         # 2024-06-30 - 365 days = 2023-07-01
@@ -162,22 +161,6 @@ def test_segments_ignore_what_is_not_known_yet() -> None:
     lines = facts(("A", date(2024, 7, 1), 5.0, 1.0))
     held = assets(("A", "Training", 1.0, date(2024, 8, 1), None), ("A", "Training", 1.0, OLD, date(2024, 6, 29)))
     assert segments(lines, who("A"), CUTOFF, warm_window_months=18, assets=held).rows() == [("A", "prospect")]
-    assert known_assets(held, CUTOFF)["active"].to_list() == [False]
-
-
-def test_assets_as_received_are_typed_first() -> None:
-    raw = pl.DataFrame(
-        {
-            "customer_id": ["A", " A ", None],
-            "product_sku": ["SWX_Core", "SWX_Core", "SWX_Core"],
-            "quantity": ["2", "n/a", "1"],
-            "purchase_date": ["2022-06-30", "7/1/2024", "2022-06-30"],
-            "expiration_date": ["2025-01-01", "", ""],
-        }
-    )
-    assert known_assets(raw, CUTOFF).rows() == [("A", "SWX_Core", 2.0, date(2022, 6, 30), date(2025, 1, 1), True)]
-    with pytest.raises(ValueError, match="quantity"):
-        known_assets(raw.drop("quantity"), CUTOFF)
 
 
 def test_every_customer_gets_one_row_and_order_of_lines_does_not_matter() -> None:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from gosales_assets.engine.population import OWNER, known_assets, ownership, roster, segments
+from gosales_assets.engine.assets import assets_as_of
+from gosales_assets.engine.population import OWNER, ownership, roster, segments
 from gosales_assets.engine.star.parsing import QUANTITY_DECIMALS, cents, from_cents
 from gosales_assets.taxonomy import Target
 from gosales_assets.timeline import QUARTER_MONTHS, Window, infer_as_of, is_censored, label_window, until
@@ -153,7 +154,7 @@ def known_customers(
         buyers.lazy(), customers, cutoff, warm_window_months=population.warm_window_months, assets=assets
     )
     # An asset was bought, here or elsewhere: its holder is no new logo.
-    holders = known_assets(assets, cutoff)
+    holders = assets_as_of(assets, cutoff)
     had_any = pl.concat([buyers["customer_id"], holders["customer_id"]]).unique()
     return segment.with_columns(had_any=pl.col("customer_id").is_in(had_any.implode()))
 

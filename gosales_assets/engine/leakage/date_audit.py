@@ -25,7 +25,6 @@ from gosales_assets.engine.features.build import feature_matrix
 from gosales_assets.engine.features.ledger import Ledger
 from gosales_assets.engine.features.registry import declared, evaluate
 from gosales_assets.engine.features.spec import CUSTOMERS, FACTS, LIFE, Feature, FeatureSpec, Plan, Scope
-from gosales_assets.engine.star.assets import condition_assets
 from gosales_assets.taxonomy import Target
 from gosales_assets.timeline import add_days
 
@@ -244,7 +243,8 @@ def _upto(day: date, column: str = "order_date") -> pl.Expr:
 
 
 def _assets_upto(assets: pl.DataFrame | None, cutoff: date) -> pl.DataFrame | None:
-    return None if assets is None else condition_assets(assets).filter(_upto(cutoff, "purchase_date"))
+    """Assets without those bought later; one of unknown date is there at every cutoff."""
+    return None if assets is None else assets.filter(~(pl.col("purchase_date") > cutoff).fill_null(False))
 
 
 def _days(facts: pl.LazyFrame) -> list[date]:

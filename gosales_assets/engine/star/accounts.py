@@ -5,6 +5,8 @@ Belongs here: counting. Does not belong here: the verdict on the counts (`contra
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from gosales_assets.engine.star.parsing import cents, from_cents
@@ -22,10 +24,8 @@ def count_rows(
     log: Log,
     accepted_lines: pl.DataFrame,
     facts: pl.DataFrame,
-    dim: pl.DataFrame,
     events: pl.DataFrame,
-    enrichment: pl.DataFrame,
-    assets: pl.DataFrame,
+    side: Sequence[tuple[str, str, int]],
 ) -> pl.DataFrame:
     """The accounts: by record, by line and by cent. The parts are counted, not inferred from each other.
 
@@ -37,10 +37,10 @@ def count_rows(
         The log as read.
     accepted_lines
         Lines of accepted records, with ``excluded``.
-    facts, dim, events
-        The star.
-    enrichment, assets
-        Side sources, as received.
+    facts, events
+        The facts of the star.
+    side
+        Table, stage and rows of everything beside the log.
 
     Returns
     -------
@@ -73,10 +73,7 @@ def count_rows(
         ("fact_transactions", "zero_line", zero.height + literal_zero, 0),
         ("fact_transactions", "written", facts.height, facts.select(cents("gross_profit").sum()).item()),
         ("fact_events", "written", events.height, None),
-        ("dim_customer", "written", dim.height, None),
-        ("dim_customer", "with_industry", dim["industry"].count(), None),
-        ("industry_enrichment", "received", enrichment.height, None),
-        ("customer_assets", "received", assets.height, None),
+        *((table, stage, n, None) for table, stage, n in side),
     ]
     frame = pl.DataFrame(
         counts, {"table": pl.String, "stage": pl.String, "rows": pl.Int64, "gross_profit": pl.Int64}, orient="row"

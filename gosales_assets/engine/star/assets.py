@@ -1,64 +1,270 @@
-"""Assets and subscriptions of customers, from text to typed columns.
+"""Assets and subscriptions of customers: from text to typed rows that name a customer and a product.
 
-Belongs here: the typed form every reader of assets works on. Does not belong here: what is known of an asset at a
-cutoff (`population`), features made from assets.
+Belongs here: fact_assets, and what of the received assets could not be used. Does not belong here: what is known of an
+asset at a cutoff (`engine.assets`), features made from assets.
+
+Every asset received is one row, also when nobody knows its customer or its product: such rows make no owner and are
+listed in contract_violations.
 """
 
 from __future__ import annotations
 
 import polars as pl
 
-from gosales_assets.engine.star.parsing import floats_as_text, identifier, parse_amounts, parse_dates, text
+from gosales_assets.engine.assets import EARLIEST_PURCHASE, is_valid_purchase
+from gosales_assets.engine.star.names import unprefixed
+from gosales_assets.engine.star.parsing import (
+    floats_as_text,
+    identifier,
+    name_key,
+    parse_amounts,
+    parse_dates,
+    text,
+)
+from gosales_assets.engine.star.side import Side, breach, dates, one_per_key
+from gosales_assets.taxonomy import Taxonomy, fold, fold_header, match_key
 
-ASSET_SCHEMA: dict[str, type[pl.DataType]] = {
+#: Columns of assets as received; those after the product may hold nothing.
+RECEIVED = (
+    "customer_id",
+    "customer_name",
+    "product_sku",
+    "internalid",
+    "quantity",
+    "purchase_date",
+    "expiration_date",
+)
+_MAY_BE_ABSENT = ("customer_name", "internalid")
+
+FACT_SCHEMA: dict[str, type[pl.DataType]] = {
     "customer_id": pl.String,
+    "customer_name": pl.String,
+    "customer_match": pl.String,
+    "product": pl.String,
+    "product_norm": pl.String,
+    "internalid": pl.String,
     "product_sku": pl.String,
+    "item_rollup": pl.String,
+    "division": pl.String,
+    "department": pl.String,
+    "category": pl.String,
+    "join_method": pl.String,
     "quantity": pl.Float64,
     "purchase_date": pl.Date,
+    "valid_purchase": pl.Boolean,
     "expiration_date": pl.Date,
 }
 
+_TABLE = "customer_assets"
+#: What an item list tells of a product.
+_TOLD = ("product_sku", "item_rollup", "division", "department", "category")
 
-def condition_assets(assets: pl.DataFrame | None) -> pl.DataFrame:
-    """Give assets their types; idempotent.
+
+def fact_assets(received: pl.DataFrame | None, items: pl.DataFrame, taxonomy: Taxonomy, names: pl.DataFrame) -> Side:
+    """Type assets, name their products and their customers.
+
+    A product is found by the item's key, else by its name (``itemid``, then ``name``) in the item list, else as a SKU
+    of the taxonomy. Its SKU is the one the item list names, else the product of the taxonomy that is called like its
+    roll-up, its id or its name; its division is that of the SKU, else the one the item list names, else a department
+    or roll-up that is called like a division. Nothing is guessed from parts of names.
+
+    A customer is found by id; without one by name, when exactly one customer has it (first as received, then without
+    the number in front).
 
     Parameters
     ----------
-    assets
-        Columns ``customer_id, product_sku, quantity, purchase_date, expiration_date`` as text or typed; None is no
-        assets.
+    received
+        Text or typed values; ``customer_name`` and ``internalid`` may be absent. None is no source of assets.
+    items
+        The item list, typed; may have no rows.
+    taxonomy
+        Products and divisions.
+    names
+        ``customer_id``, ``customer_name`` of everyone the log and the CRM name; a customer may have several.
 
     Returns
     -------
-    DataFrame
-        `ASSET_SCHEMA`, sorted by all columns. A quantity that is blank or no number counts as one; a date that cannot
-        be read is null. Assets without a customer are left out.
+    Side
+        ``table``: schema `gosales_assets.engine.star.schema.FactAssets`, sorted by all columns. A quantity that is
+        blank or no number counts as one.
 
     Raises
     ------
     ValueError
         Naming the columns that are missing.
     """
-    if assets is None:
-        return pl.DataFrame(schema=ASSET_SCHEMA)
-    if missing := [c for c in ASSET_SCHEMA if c not in assets.columns]:
-        raise ValueError(
-            f"customer_assets lacks the column(s) {', '.join(missing)}; expected {', '.join(ASSET_SCHEMA)}"
-        )
-    quantity, _ = parse_amounts(assets["quantity"])
-    purchase, _ = parse_dates(assets["purchase_date"])
-    expiration, _ = parse_dates(assets["expiration_date"])
-    return (
-        assets.lazy()
+    if received is None:
+        return Side(pl.DataFrame(schema=FACT_SCHEMA))
+    if missing := [c for c in RECEIVED if c not in received.columns and c not in _MAY_BE_ABSENT]:
+        raise ValueError(f"customer_assets lacks the column(s) {', '.join(missing)}; expected {', '.join(RECEIVED)}")
+    typed, breaches = _typed(received)
+    found = _with_customer(_with_product(typed, items, taxonomy), names)
+    nameless, unknown = pl.col("customer_id").is_null(), pl.col("join_method") == "unmatched"
+    by_name = found.filter(nameless & ~pl.col("ambiguous"))
+    seen = {"row_key": pl.coalesce("customer_name", pl.lit("")), "observed_value": pl.col("product")}
+    breaches += [
+        breach(by_name.select(**seen), _TABLE, "customer_id", "asset_without_customer", "makes no owner"),
+        breach(
+            found.filter("ambiguous").select(**seen),
+            _TABLE,
+            "customer_name",
+            "side_ambiguous_customer",
+            "several customers have this name: makes no owner; give the asset a customer id",
+        ),
+        breach(
+            found.filter(unknown).select(row_key="customer_id", observed_value="product"),
+            _TABLE,
+            "product_sku",
+            "side_unmapped_product",
+            "neither the item list nor the taxonomy knows the product: belongs to no target",
+        ),
+    ]
+    counts = {
+        "received": received.height,
+        "without_customer": found.filter(nameless).height,
+        "used": found.filter(~nameless).height,
+    }
+    return Side(found.select(pl.col(c).cast(t) for c, t in FACT_SCHEMA.items()).sort(pl.all()), breaches, counts)
+
+
+def _typed(received: pl.DataFrame) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
+    rows = (
+        received.lazy()
+        .with_columns(pl.lit(None, pl.String).alias(c) for c in _MAY_BE_ABSENT if c not in received.columns)
+        .select(RECEIVED)
         .pipe(floats_as_text)
         .select(
-            identifier("customer_id").alias("customer_id"),
-            text("product_sku").alias("product_sku"),
-            quantity.fill_null(1.0).alias("quantity"),
-            purchase.alias("purchase_date"),
-            expiration.alias("expiration_date"),
+            identifier("customer_id"),
+            text("customer_name"),
+            identifier("internalid"),
+            product=text("product_sku"),
         )
-        .filter(pl.col("customer_id").is_not_null())
-        .sort(pl.all())
+        .with_columns(product_norm=name_key("product"))
         .collect()
     )
+    key = rows["customer_id"]
+    quantity, no_number = parse_amounts(received["quantity"])
+    purchase, early = dates(
+        received["purchase_date"], key, _TABLE, "purchase_date", "unparseable_asset_date", EARLIEST_PURCHASE
+    )
+    expiration, no_date = parse_dates(received["expiration_date"])
+    raw = pl.DataFrame({
+        "row_key": key,
+        "quantity": received["quantity"].cast(pl.String),
+        "expiration_date": received["expiration_date"].cast(pl.String),
+    })  # fmt: skip
+    bad = [
+        *early,
+        breach(
+            raw.filter(no_date).select("row_key", observed_value="expiration_date"),
+            _TABLE,
+            "expiration_date",
+            "unparseable_asset_date",
+            "not a date: taken as unknown",
+        ),
+        breach(
+            raw.filter(no_number).select("row_key", observed_value="quantity"),
+            _TABLE,
+            "quantity",
+            "side_unparseable_value",
+            "not a number: counts as one",
+        ),
+    ]
+    typed = rows.with_columns(
+        quantity=quantity.fill_null(1.0), purchase_date=purchase, expiration_date=expiration
+    ).with_columns(valid_purchase=is_valid_purchase())
+    return typed, bad
+
+
+def _with_customer(assets: pl.DataFrame, names: pl.DataFrame) -> pl.DataFrame:
+    """Add ``customer_match`` and ``ambiguous``, and the id of customers found by name."""
+    full = name_key("customer_name")
+    keyed = pl.concat(
+        names.select(rank=pl.lit(rank, pl.Int8), name_norm=key, owner="customer_id")
+        for rank, key in enumerate((full, unprefixed(full)))
+    )
+    told = (
+        keyed.lazy()
+        .drop_nulls("name_norm")
+        .group_by("rank", "name_norm")
+        .agg(owner=pl.col("owner").min(), several=pl.col("owner").n_unique() > 1)
+        .collect()
+    )
+    by_full, by_bare = (told.filter(rank=rank).drop("rank") for rank in (0, 1))
+    nobody = pl.col("customer_id").is_null()
+    joined = (
+        assets.with_columns(full.alias("_full"), unprefixed(full).alias("_bare"))
+        .join(by_full, left_on="_full", right_on="name_norm", how="left")
+        .join(by_bare, left_on="_bare", right_on="name_norm", how="left", suffix="_bare")
+    )
+    # A full name that several customers have stays ambiguous: the shorter one says less.
+    several = pl.coalesce("several", "several_bare").fill_null(False)
+    owner = pl.when(~several).then(pl.coalesce("owner", "owner_bare"))
+    match = pl.when(~nobody).then(pl.lit("id")).when(owner.is_not_null()).then(pl.lit("name")).otherwise(pl.lit("none"))
+    return joined.with_columns(
+        customer_match=match, ambiguous=nobody & several, customer_id=pl.coalesce("customer_id", owner)
+    )
+
+
+def _with_product(assets: pl.DataFrame, items: pl.DataFrame, taxonomy: Taxonomy) -> pl.DataFrame:
+    """Add what the item list and the taxonomy say of the product, and by which way it was found."""
+    told = _told(items, taxonomy)
+    by_id, _ = one_per_key(told.drop("product_norm"), "internalid", _TOLD)
+    by_name, _ = one_per_key(told.drop("internalid").explode("product_norm"), "product_norm", _TOLD)
+    joined = assets.join(by_id.with_columns(_id=pl.lit(True)), on="internalid", how="left").join(
+        by_name.with_columns(_name=pl.lit(True)), on="product_norm", how="left", suffix="_by_name"
+    )
+    known = _skus(taxonomy)
+    own = _folded("product").replace_strict(known, default=None, return_dtype=pl.String)
+    ways = [pl.col("_id").fill_null(False), pl.col("_name").fill_null(False), own.is_not_null()]
+    method = pl.lit("unmatched")
+    for way, name in reversed(list(zip(ways, ("internalid", "name", "sku"), strict=True))):
+        method = pl.when(way).then(pl.lit(name)).otherwise(method)
+    picked = {c: pl.when(ways[0]).then(c).otherwise(f"{c}_by_name") for c in _TOLD}
+    sku = pl.coalesce(picked["product_sku"], own)
+    return joined.with_columns(**picked | {"product_sku": sku}, join_method=method).with_columns(
+        division=pl.coalesce(_division("product_sku", taxonomy), "division"),
+        item_rollup=pl.coalesce("item_rollup", "product_sku"),
+    )
+
+
+def _told(items: pl.DataFrame, taxonomy: Taxonomy) -> pl.DataFrame:
+    """What is known of each item: its key, the names it goes by (``product_norm``, a list), and `_TOLD`."""
+    known = _skus(taxonomy)
+    spelled = {fold(d): d for d in taxonomy.divisions}
+    sku = [
+        _folded(c).replace_strict(known, default=None, return_dtype=pl.String)
+        for c in ("product_sku", "item_rollup", "itemid", "name")
+    ]
+    like = [
+        match_key(c).replace_strict(spelled, default=None, return_dtype=pl.String)
+        for c in ("division", "department", "item_rollup")
+    ]
+    return items.select(
+        "internalid",
+        product_norm=pl.concat_list(name_key("itemid"), name_key("name")),
+        product_sku=pl.coalesce(*sku, "product_sku"),
+        item_rollup="item_rollup",
+        division=pl.coalesce(*like),
+        department="department",
+        category="category",
+    ).select("internalid", "product_norm", *_TOLD)
+
+
+def _skus(taxonomy: Taxonomy) -> dict[str, str]:
+    """Every header of every product, folded, and its SKU; a header of two products names the first."""
+    pairs: dict[str, str] = {}
+    for p in taxonomy.products:
+        for header in (p.sku, *p.aliases):
+            pairs.setdefault(fold_header(header), p.sku)
+    return pairs
+
+
+def _division(sku: str, taxonomy: Taxonomy) -> pl.Expr:
+    of = {p.sku: p.division for p in taxonomy.products}
+    return pl.col(sku).replace_strict(of, default=None, return_dtype=pl.String)
+
+
+def _folded(column: str) -> pl.Expr:
+    """A column as `fold_header` folds a header."""
+    return pl.col(column).str.strip_chars().str.replace_all(r"[\s._\-/]+", "_").str.strip_chars("_").str.to_lowercase()

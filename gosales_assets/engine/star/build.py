@@ -19,14 +19,13 @@ import polars as pl
 
 from gosales_assets.engine.findings import Finding, Severity
 from gosales_assets.engine.star.accounts import count_rows
-from gosales_assets.engine.star.assets import condition_assets
 from gosales_assets.engine.star.checksums import checksums
 from gosales_assets.engine.star.contracts import Judge, violations
-from gosales_assets.engine.star.customers import ENRICHED, dim_customer
 from gosales_assets.engine.star.events import fact_events
 from gosales_assets.engine.star.headers import Headers, map_headers
 from gosales_assets.engine.star.lines import with_invoice
-from gosales_assets.engine.star.parsing import from_cents, identifier, parse_dates, text
+from gosales_assets.engine.star.parsing import from_cents
+from gosales_assets.engine.star.parties import judge_parties, parties
 from gosales_assets.engine.star.reading import (
     ACCEPTED,
     QUARANTINED,
@@ -62,6 +61,8 @@ class Star:
     fact_transactions: pl.DataFrame
     dim_customer: pl.DataFrame
     fact_events: pl.DataFrame
+    fact_assets: pl.DataFrame
+    account_status: pl.DataFrame
     row_counts: pl.DataFrame
     contract_violations: pl.DataFrame
     schema_snapshot: dict[str, Any]
@@ -75,8 +76,12 @@ def build_star(
     spec: SalesLog,
     taxonomy: Taxonomy,
     etl: EtlSettings,
-    enrichment: pl.DataFrame,
-    assets: pl.DataFrame,
+    enrichment: pl.DataFrame | None = None,
+    assets: pl.DataFrame | None = None,
+    items: pl.DataFrame | None = None,
+    crm: pl.DataFrame | None = None,
+    status: pl.DataFrame | None = None,
+    matches: pl.DataFrame | None = None,
     previous_snapshot: Mapping[str, Any] | None = None,
 ) -> Star:
     """Build the star schema from a raw log.
@@ -93,10 +98,9 @@ def build_star(
         Products, divisions and targets.
     etl
         Date bound, caps and severities.
-    enrichment
-        Industries by customer name or id; may have no rows.
-    assets
-        Customer assets; may have no rows.
+    enrichment, assets, items, crm, status, matches
+        The tables beside the log, as received: industries, assets, item list, CRM attributes, account status, accepted
+        pairs of names. None is a source that is not configured, which is another thing than one without rows.
     previous_snapshot
         The schema snapshot of the previous build.
 
@@ -113,7 +117,6 @@ def build_star(
     judge = Judge(etl)
     schema = records.collect_schema()
     headers = map_headers(schema.names(), spec, taxonomy)
-    typed_assets = condition_assets(assets)
     unmapped = unmapped_columns(records, headers)
 
     log = empty_log() if headers.blocked else read_log(records, headers, spec, taxonomy, etl)
@@ -123,14 +126,27 @@ def build_star(
     accepted_lines = log.lines.with_columns(excluded=excluded).filter(kept)
     accepted = log.fields.filter(log.status == ACCEPTED)
     facts = _facts(accepted_lines.filter(~pl.col("excluded")), log.fields, spec)
-    customers = dim_customer(accepted, typed_assets, enrichment)
-    events = fact_events(facts, taxonomy)
-
-    curated = {"fact_transactions": facts, "dim_customer": customers.dim, "fact_events": events}
-    snapshot = schema_snapshot(schema, headers.roles, curated)
-    row_counts = count_rows(
-        raw, raw if headers.blocked else 0, log, accepted_lines, facts, customers.dim, events, enrichment, assets
+    made = parties(
+        accepted,
+        enrichment=enrichment,
+        assets=assets,
+        items=items,
+        crm=crm,
+        status=status,
+        matches=matches,
+        taxonomy=taxonomy,
+        etl=etl,
     )
+    events = fact_events(facts, taxonomy)
+    curated = {
+        "fact_transactions": facts,
+        "dim_customer": made.dim_customer,
+        "fact_events": events,
+        "fact_assets": made.fact_assets,
+        "account_status": made.account_status,
+    }
+    snapshot = schema_snapshot(schema, headers.roles, curated)
+    row_counts = count_rows(raw, raw if headers.blocked else 0, log, accepted_lines, facts, events, made.counts)
     unreadable = "; ".join(f"column {m.column!r} is missing" for m in headers.missing if m.fatal)
     later = log.breaches.filter(violation_type="date_after_max")[ROW].n_unique()
     findings = [
@@ -146,7 +162,8 @@ def build_star(
         judge.drift(drift(previous_snapshot, snapshot), previous_snapshot is not None),
         judge.unmapped(unmapped),
         judge.as_of(spec.as_of is not None, log.as_of, later),
-        *judge.references(facts, customers.dim, events, taxonomy.targets),
+        *judge.references(facts, made.dim_customer, events, taxonomy.targets),
+        *judge_parties(made, judge),
     ]
     return Star(
         **curated,
@@ -155,7 +172,7 @@ def build_star(
             log.breaches,
             log.fields["source_row_id"],
             _about_columns(headers, unmapped, judge),
-            [_enrichment_conflicts(customers.conflicts), _asset_breaches(assets)],
+            [made.breaches],
             judge,
         ),
         schema_snapshot=snapshot,
@@ -212,39 +229,3 @@ def _about_columns(
         for column, records, total in unmapped.iter_rows()
     ]
     return [*missing, *unread]
-
-
-def _side(rows: pl.DataFrame, table: str, column: str, rule: str, details: str) -> pl.DataFrame:
-    return rows.select(
-        table_name=pl.lit(table),
-        row_key=pl.col("row_key").cast(pl.String).fill_null(""),
-        column_name=pl.lit(column),
-        violation_type=pl.lit(rule),
-        observed_value=pl.col("observed_value").cast(pl.String),
-        details=pl.lit(details),
-    )
-
-
-def _enrichment_conflicts(conflicts: pl.DataFrame) -> pl.DataFrame:
-    why = f"another row of the same key is more complete in {', '.join(ENRICHED)}, or comes first"
-    return _side(conflicts, "industry_enrichment", "customer_name", "enrichment_conflict", why)
-
-
-def _asset_breaches(assets: pl.DataFrame) -> pl.DataFrame:
-    """Asset rows without a customer, and asset dates that cannot be read."""
-    rows = assets.select(
-        row_key=identifier("customer_id"),
-        sku=text("product_sku"),
-        bought=text("purchase_date"),
-        ends=text("expiration_date"),
-    )
-    bad = [_side(
-        rows.filter(pl.col("row_key").is_null()).with_columns(observed_value="sku"),
-        "customer_assets", "customer_id", "asset_without_customer", "left out",
-    )]  # fmt: skip
-    for column, name in (("purchase_date", "bought"), ("expiration_date", "ends")):
-        _, broken = parse_dates(assets[column])
-        details = "not a date: taken as unknown"
-        wrong = rows.filter(broken).with_columns(observed_value=pl.col(name))
-        bad.append(_side(wrong, "customer_assets", column, "unparseable_asset_date", details))
-    return pl.concat(bad)

@@ -53,6 +53,15 @@ OTHER_RULES = (
     "enrichment_conflict",
     "asset_without_customer",
     "unparseable_asset_date",
+    "side_ambiguous_customer",
+    "side_conflicting_row",
+    "side_implausible_date",
+    "side_missing_key",
+    "side_unknown_customer",
+    "side_unknown_division",
+    "side_unknown_name",
+    "side_unmapped_product",
+    "side_unparseable_value",
 )
 
 #: Check that judges a missing column, by its kind; a `note` is recorded only.
@@ -69,7 +78,11 @@ _CHECKS: dict[str, dict[str, Severity]] = {
         "contract_unmapped_columns": "WARN",
         "contract_as_of": "WARN",
     },
-    "dim_customer": {"contract_references": "ERROR"},
+    "dim_customer": {
+        "contract_references": "ERROR",
+        "contract_side_tables": "ERROR",
+        "contract_customer_names": "WARN",
+    },
     "fact_events": {"contract_references": "ERROR"},
 }
 

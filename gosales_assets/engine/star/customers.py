@@ -1,134 +1,291 @@
 """The customer dimension: everyone any source knows, once, with industry and the first day they were known.
 
 Belongs here: the union of rosters, names, matching to the industry enrichment. Does not belong here: customer
-attributes as of a cutoff (`population`), sales lines.
+attributes as of a cutoff (`population`), sales lines, the likeness of names (`names`).
+
+Arrows: log and CRM name customers, assets find theirs among those, and the union of the three is the dimension; no
+table is read that this build makes later, and none of an earlier build. Pairs of names that were accepted once can be
+kept in a file of their own and handed in as a source (``matches``), so that the same inputs give the same dimension.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from gosales_assets.engine.star.parsing import identifier, name_key, name_prefix_id, text
+from gosales_assets.engine.star.names import FIRST_PASS, similar_names, unprefixed
+from gosales_assets.engine.star.parsing import amount, identifier, name_key, name_prefix_id, text
+from gosales_assets.engine.star.side import account_type, breach, lost_rows, one_per_key
+
+if TYPE_CHECKING:
+    from gosales_assets.settings import EtlSettings
 
 #: Columns the enrichment fills, in order.
 ENRICHED = ("industry", "industry_sub", "web_address", "cleaned_customer_name", "industry_reasoning")
 
-_SALES_LOG, _ASSETS = 0, 2  # rank of the sources; 1 is the CRM
-_SOURCE_NAMES = {_SALES_LOG: "sales_log", _ASSETS: "assets"}
+#: What the CRM adds, in order.
+FROM_CRM = ("account_group", "territory", "region", "account_type", "crm_created_date", "crm_first_purchase_date")
+
+_FIRST_PURCHASES = ("first_cre_date", "first_cpe_date", "first_hw_date")
+
+_SALES_LOG, _CRM, _ASSETS = 0, 1, 2  # rank of the sources: the first that has a customer names it
+_SOURCE_NAMES = {_SALES_LOG: "sales_log", _CRM: "ns", _ASSETS: "assets"}
+
+#: How an industry was found, in the order it is looked for.
+METHODS = ("exact", "prefix", "cache", "fuzzy97", "fuzzy94", "none")
 
 
 @dataclass(frozen=True)
 class Customers:
-    """The dimension, and the names and ids for which the enrichment says two things."""
+    """The dimension, what of the enrichment could not be used, and what became of the matching by similar names."""
 
     dim: pl.DataFrame
-    conflicts: pl.DataFrame
+    breaches: list[pl.DataFrame] = field(default_factory=list)
+    matching: dict[str, Any] = field(default_factory=dict)
 
 
-def dim_customer(records: pl.DataFrame, assets: pl.DataFrame, enrichment: pl.DataFrame) -> Customers:
+def known_names(records: pl.DataFrame, crm: pl.DataFrame) -> pl.DataFrame:
+    """Every name the log and the CRM give a customer: ``customer_id, customer_name``, distinct."""
+    both = pl.concat([t.select("customer_id", "customer_name") for t in (records, crm)])
+    return both.drop_nulls().unique()
+
+
+def dim_customer(
+    records: pl.DataFrame,
+    crm: pl.DataFrame,
+    assets: pl.DataFrame,
+    enrichment: pl.DataFrame | None,
+    matches: pl.DataFrame | None,
+    etl: EtlSettings,
+) -> Customers:
     """Build the customer dimension.
+
+    The industry is that of the enrichment row of the same name; blanks are filled from the row whose id is the number
+    the name begins with. For who has neither, the row an accepted pair of names points to, then, where
+    ``etl.enable_industry_fuzzy`` lets it run, the row of the most similar name: at least 97 % alike, else 94 %.
 
     Parameters
     ----------
     records
         Accepted records: ``customer_id``, ``customer_name``, ``order_date``.
+    crm
+        CRM attributes, typed, one row per customer; may have no rows.
     assets
-        Typed assets.
+        fact_assets.
     enrichment
-        ``customer_name``, ``industry_id`` and `ENRICHED`, as text; may have no rows.
+        ``customer_name``, ``industry_id`` and `ENRICHED`, as text; None is none.
+    matches
+        Accepted pairs of names: ``customer_name``, ``matched_name``, ``score``, as text; None is none.
+    etl
+        Whether and when similar names are matched.
 
     Returns
     -------
     Customers
         ``dim``: schema `gosales_assets.engine.star.schema.DimCustomer`, sorted by customer. A customer's name is the
-        one on the earliest record that has a name, the smallest of several. ``conflicts``: ``row_key``,
-        ``observed_value``, the enrichment rows that lost to a more complete one.
+        one on the earliest record that has a name, the smallest of several, else that of the CRM, else that of its
+        assets. ``first_seen_date`` is the earliest of first order, creation in the CRM and first valid purchase of an
+        asset.
     """
-    people = _roster(records, assets)
-    exact, by_name = _one_per_key(enrichment, name_key("customer_name"))
-    prefix, by_id = _one_per_key(enrichment, identifier("industry_id").cast(pl.Int64, strict=False))
-    named = people.with_columns(
-        customer_name_norm=name_key("customer_name"), customer_prefix_id=name_prefix_id("customer_name")
+    people = _roster(records, crm, assets)
+    rows, breaches = _enrichment(enrichment)
+    by_name, _ = one_per_key(rows, "norm", ENRICHED, before=["id"])
+    by_id, _ = one_per_key(rows, "id", ENRICHED, before=["norm"])
+    told = by_name.select("norm", *ENRICHED)
+    found = people.join(
+        told.with_columns(_exact=pl.lit(True)), left_on="customer_name_norm", right_on="norm", how="left"
+    ).join(
+        by_id.select("id", *ENRICHED, _of_id="norm", _prefix=pl.lit(True)),
+        left_on="customer_prefix_id",
+        right_on="id",
+        how="left",
+        suffix="_of_id",
     )
-    matched = (
-        named.join(exact.rename({"_key": "customer_name_norm"}), on="customer_name_norm", how="left")
-        .join(prefix.rename({"_key": "customer_prefix_id"}), on="customer_prefix_id", how="left", suffix="_prefix")
-        .with_columns(pl.coalesce(c, f"{c}_prefix").alias(c) for c in ENRICHED)
+    method = pl.when("_exact").then(pl.lit("exact")).when("_prefix").then(pl.lit("prefix"))
+    found = found.with_columns(match_method=method)
+    accepted, unknown = _accepted(matches, by_name)
+    alike, matching = _alike(found, accepted, by_name, etl)
+    late = pl.col("match_method").is_null()
+    joined = (
+        found.join(alike, on="customer_name_norm", how="left", suffix="_alike")
+        .join(told, left_on="matched_name", right_on="norm", how="left", suffix="_alike")
         .with_columns(
-            match_method=pl.when(pl.col("_found").is_not_null())
-            .then(pl.lit("exact"))
-            .when(pl.col("_found_prefix").is_not_null())
-            .then(pl.lit("prefix"))
-            .otherwise(pl.lit("none"))
+            *(pl.coalesce(c, f"{c}_of_id", pl.when(late).then(f"{c}_alike")) for c in ENRICHED),
+            matched_name=pl.when("_exact")
+            .then("customer_name_norm")
+            .when("_prefix")
+            .then("_of_id")
+            .otherwise("matched_name"),
+            match_score=pl.when(late).then("score").otherwise(100.0),
+            match_method=pl.coalesce("match_method", "match_method_alike", pl.lit("none")),
         )
     )
-    assert matched.height == people.height, "the enrichment multiplied customers"
-    dim = matched.select(
+    assert joined.height == people.height, "the enrichment multiplied customers"
+    dim = joined.select(
         "customer_id",
         "customer_name",
         "customer_name_norm",
         "customer_prefix_id",
         "source_sales_log",
-        pl.lit(0, pl.Int8).alias("source_ns"),
+        "source_ns",
         "source_assets",
         pl.col("source_rank").replace_strict(_SOURCE_NAMES, return_dtype=pl.String).alias("source"),
         "source_rank",
         *ENRICHED,
         "match_method",
-        pl.when(pl.col("match_method") != "none").then(100.0).alias("match_score"),
+        "match_score",
+        "matched_name",
+        *FROM_CRM,
         "first_seen_date",
     )
-    return Customers(dim.sort("customer_id"), pl.concat([by_name, by_id]).unique().sort(pl.all()))
+    return Customers(dim.sort("customer_id"), [*breaches, unknown], matching)
 
 
-def _roster(records: pl.DataFrame, assets: pl.DataFrame) -> pl.DataFrame:
-    """Customers of all sources, one row each; the sales log names them."""
+def _roster(records: pl.DataFrame, crm: pl.DataFrame, assets: pl.DataFrame) -> pl.DataFrame:
+    """Customers of all sources, one row each, with their name, its forms for matching, and what the CRM tells."""
+    seen = pl.concat(
+        [
+            records.lazy().select("customer_id", "customer_name", day="order_date", rank=pl.lit(_SALES_LOG, pl.Int8)),
+            crm.lazy().select("customer_id", "customer_name", day="date_created", rank=pl.lit(_CRM, pl.Int8)),
+            assets.lazy().select(
+                "customer_id",
+                "customer_name",
+                day=pl.when("valid_purchase").then("purchase_date"),
+                rank=pl.lit(_ASSETS, pl.Int8),
+            ),
+        ]
+    ).filter(pl.col("customer_id").is_not_null())
     names = (
-        records.lazy()
-        .filter(pl.col("customer_name").is_not_null())
-        .select("customer_id", "order_date", "customer_name")
-        .sort("customer_id", "order_date", "customer_name")
+        seen.filter(pl.col("customer_name").is_not_null())
+        .sort("customer_id", "rank", "day", "customer_name", nulls_last=True)
         .unique("customer_id", keep="first", maintain_order=True)
-        .drop("order_date")
+        .select("customer_id", "customer_name")
     )
-    seen = records.lazy().select("customer_id", pl.col("order_date").alias("day"), rank=pl.lit(_SALES_LOG, pl.Int8))
-    held = assets.lazy().select("customer_id", pl.col("purchase_date").alias("day"), rank=pl.lit(_ASSETS, pl.Int8))
     return (
-        pl.concat([seen, held])
-        .group_by("customer_id")
+        seen.group_by("customer_id")
         .agg(
             source_sales_log=(pl.col("rank") == _SALES_LOG).any().cast(pl.Int8),
+            source_ns=(pl.col("rank") == _CRM).any().cast(pl.Int8),
             source_assets=(pl.col("rank") == _ASSETS).any().cast(pl.Int8),
             source_rank=pl.col("rank").min(),
             first_seen_date=pl.col("day").min(),
         )
         .join(names, on="customer_id", how="left")
+        .join(_told_by_crm(crm.lazy()), on="customer_id", how="left")
+        .with_columns(customer_name_norm=name_key("customer_name"), customer_prefix_id=name_prefix_id("customer_name"))
         .sort("customer_id")
         .collect()
     )
 
 
-def _one_per_key(enrichment: pl.DataFrame, key: pl.Expr) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """One enrichment row per key: the most complete, then the lowest id, then the smallest text; and what lost."""
-    rows = (
-        enrichment.lazy()
-        .select(
-            key.alias("_key"),
-            identifier("industry_id").cast(pl.Int64, strict=False).alias("_id"),
-            *(text(c).alias(c) for c in ENRICHED),
+def _told_by_crm(crm: pl.LazyFrame) -> pl.LazyFrame:
+    return crm.select(
+        "customer_id",
+        "account_group",
+        "territory",
+        "region",
+        account_type=account_type("stage", "status", *_FIRST_PURCHASES),
+        crm_created_date="date_created",
+        crm_first_purchase_date=pl.min_horizontal(_FIRST_PURCHASES),
+    )
+
+
+def _enrichment(received: pl.DataFrame | None) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
+    """Typed rows (``norm``, ``id``, `ENRICHED`), and those without a key or beaten by another of the same key."""
+    if received is None:
+        return pl.DataFrame(schema={"norm": pl.String, "id": pl.Int64} | dict.fromkeys(ENRICHED, pl.String)), []
+    rows = received.select(
+        name_key("customer_name").alias("norm"),
+        identifier("industry_id").cast(pl.Int64, strict=False).alias("id"),
+        *(text(c).alias(c) for c in ENRICHED),
+    )
+    shown = pl.concat_str(ENRICHED, separator=" | ", ignore_nulls=True)
+    keyless = rows.filter(pl.col("norm").is_null() & pl.col("id").is_null())
+    table = "industry_enrichment"
+    without = breach(
+        keyless.select(row_key=pl.lit(""), observed_value=shown),
+        table,
+        "customer_name",
+        "side_missing_key",
+        "neither a name nor a number: left out",
+    )
+    lost = [
+        lost_rows(
+            one_per_key(rows, key, ENRICHED, before=["id", "norm"])[1], key, ENRICHED, table, "enrichment_conflict"
         )
-        .filter(pl.col("_key").is_not_null())
-        .unique()
-        .with_columns(_filled=pl.sum_horizontal(pl.col(c).is_not_null() for c in ENRICHED))
-        .sort("_key", pl.col("_filled"), "_id", *ENRICHED, descending=[False, True, *[False] * 6], nulls_last=True)
-        .collect()
+        for key in ("norm", "id")
+    ]
+    conflicts = pl.concat(lost).with_columns(column_name=pl.lit("customer_name")).unique().sort(pl.all())
+    return rows, [without, conflicts]
+
+
+def _accepted(matches: pl.DataFrame | None, by_name: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Accepted pairs that lead somewhere, one per customer name; and those whose industry name no row has."""
+    schema = {"customer_name_norm": pl.String, "matched_name": pl.String, "score": pl.Float64}
+    pairs = pl.DataFrame(schema=schema) if matches is None else matches.select(
+        customer_name_norm=name_key("customer_name"), matched_name=name_key("matched_name"), score=amount("score")
+    )  # fmt: skip
+    known = pl.col("matched_name").is_in(by_name["norm"].to_list()).fill_null(False)
+    idle = pairs.filter(~known).select(row_key="customer_name_norm", observed_value="matched_name")
+    unknown = breach(
+        idle.unique().sort(pl.all()),
+        "industry_matches",
+        "matched_name",
+        "side_unknown_name",
+        "no industry row has this name: not used",
     )
-    first = rows.select(pl.col("_key").is_first_distinct()).to_series()
-    kept = rows.filter(first).select("_key", *ENRICHED, _found=pl.lit(True))
-    lost = rows.filter(~first).select(
-        row_key=pl.col("_key").cast(pl.String),
-        observed_value=pl.concat_str(ENRICHED, separator=" | ", ignore_nulls=True),
+    kept, _ = one_per_key(pairs.filter(known), "customer_name_norm", ["score", "matched_name"])
+    return kept, unknown
+
+
+def _alike(
+    found: pl.DataFrame, accepted: pl.DataFrame, by_name: pl.DataFrame, etl: EtlSettings
+) -> tuple[pl.DataFrame, dict[str, Any]]:
+    """Matches by accepted pairs and by similar names, one per customer name; and what became of the matching.
+
+    Returns
+    -------
+    (DataFrame, dict)
+        ``customer_name_norm, matched_name, score, match_method``; counts and the reason when similar names were not
+        looked for.
+    """
+    open_ = found.filter(pl.col("match_method").is_null() & pl.col("customer_name_norm").is_not_null())
+    names = open_.select("customer_name_norm").unique()
+    cached = names.join(accepted, on="customer_name_norm").with_columns(match_method=pl.lit("cache"))
+    left = open_.join(cached, on="customer_name_norm", how="anti")
+    matched = found["match_method"].count() + open_.height - left.height
+    coverage = matched / found.height if found.height else 1.0
+    why_not = _not_run(left.height, coverage, etl)
+    if why_not:
+        return cached, {"fuzzy": why_not, "coverage": round(coverage, 4), "unmatched": left.height}
+    bare = left.select("customer_name_norm", bare=unprefixed("customer_name_norm")).unique()
+    choices, _ = one_per_key(by_name.with_columns(bare=unprefixed("norm")), "bare", ENRICHED, before=["id", "norm"])
+    similar = similar_names(bare["bare"], choices["bare"])
+    first = pl.col("score") >= FIRST_PASS
+    fuzzy = (
+        bare.join(similar, left_on="bare", right_on="name")
+        .join(choices.select("bare", matched_name="norm"), left_on="match", right_on="bare")
+        .select(
+            "customer_name_norm",
+            "matched_name",
+            "score",
+            match_method=pl.when(first).then(pl.lit("fuzzy97")).otherwise(pl.lit("fuzzy94")),
+        )
     )
-    return kept, lost
+    report = {"fuzzy": "run", "coverage": round(coverage, 4), "unmatched": left.height, "matched_names": fuzzy.height}
+    return pl.concat([cached, fuzzy]), report
+
+
+def _not_run(unmatched: int, coverage: float, etl: EtlSettings) -> str:
+    """Why similar names are not looked for; empty when they are."""
+    if not etl.enable_industry_fuzzy:
+        return "off: etl.enable_industry_fuzzy is false"
+    if coverage >= etl.fuzzy_skip_if_coverage_ge:
+        return f"not run: coverage {coverage:.1%} is at least etl.fuzzy_skip_if_coverage_ge"
+    if unmatched < etl.fuzzy_min_unmatched:
+        return f"not run: {unmatched} unmatched customers are fewer than etl.fuzzy_min_unmatched"
+    if unmatched > etl.fuzzy_max_unmatched:
+        return f"not run: {unmatched} unmatched customers are more than etl.fuzzy_max_unmatched"
+    return ""

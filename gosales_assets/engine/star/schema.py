@@ -63,12 +63,66 @@ class DimCustomer(_Table):
     cleaned_customer_name: pl.String = pa.Field(nullable=True, description="Name as the enrichment spells it.")
     industry_reasoning: pl.String = pa.Field(nullable=True, description="Why that industry.")
     match_method: pl.String = pa.Field(
-        isin=["exact", "prefix", "none"], description="How the industry was found: same name, number in the name."
+        isin=["exact", "prefix", "cache", "fuzzy97", "fuzzy94", "none"],
+        description="How the industry was found: same name, number in the name, accepted pair, similar name.",
     )
     match_score: pl.Float64 = pa.Field(
         ge=0, le=100, nullable=True, description="Likeness of the names, 100 = the same."
     )
-    first_seen_date: pl.Date = pa.Field(nullable=True, description="First order, or first asset purchase.")
+    matched_name: pl.String = pa.Field(nullable=True, description="Name for matching of the industry row.")
+    account_group: pl.String = pa.Field(nullable=True, description="Parent account in the CRM, as of today.")
+    territory: pl.String = pa.Field(nullable=True, description="Territory in the CRM, as of today.")
+    region: pl.String = pa.Field(nullable=True, description="Region in the CRM, as of today.")
+    account_type: pl.String = pa.Field(
+        nullable=True, isin=["customer", "prospect"], description="What the CRM takes the account for, as of today."
+    )
+    crm_created_date: pl.Date = pa.Field(nullable=True, description="Day the account was created in the CRM.")
+    crm_first_purchase_date: pl.Date = pa.Field(nullable=True, description="First purchase the CRM knows of.")
+    first_seen_date: pl.Date = pa.Field(
+        nullable=True, description="Earliest of first order, creation in the CRM and first asset purchase."
+    )
+
+
+class FactAssets(_Table):
+    """One row per asset or subscription received, of known and unknown customers and products alike."""
+
+    customer_id: pl.String = pa.Field(
+        nullable=True, str_length={"min_value": 1}, description="Customer key, text; null when nobody could be named."
+    )
+    customer_name: pl.String = pa.Field(nullable=True, description="Name of the customer as received.")
+    customer_match: pl.String = pa.Field(
+        isin=["id", "name", "none"], description="How the customer was found: by id, by a name only one customer has."
+    )
+    product: pl.String = pa.Field(nullable=True, description="Product as received, trimmed.")
+    product_norm: pl.String = pa.Field(nullable=True, description="Product for matching.")
+    internalid: pl.String = pa.Field(nullable=True, description="Key of the item, text.")
+    product_sku: pl.String = pa.Field(nullable=True, description="Product key of the taxonomy.")
+    item_rollup: pl.String = pa.Field(
+        nullable=True, description="Group of items the asset counts in; the product key when no item list names one."
+    )
+    division: pl.String = pa.Field(nullable=True, description="Division the product belongs to.")
+    department: pl.String = pa.Field(nullable=True, description="Department of the item.")
+    category: pl.String = pa.Field(nullable=True, description="Category of the item.")
+    join_method: pl.String = pa.Field(
+        isin=["internalid", "name", "sku", "unmatched"],
+        description="How the product was found: key or name in the item list, product map, not at all.",
+    )
+    quantity: pl.Float64 = pa.Field(description="Units; blank or unreadable counts as one.")
+    purchase_date: pl.Date = pa.Field(nullable=True, description="Date of purchase as received.")
+    valid_purchase: pl.Boolean = pa.Field(description="The purchase date can be one: known, and not before 1996.")
+    expiration_date: pl.Date = pa.Field(nullable=True, description="Last day of the term; null never ends.")
+
+
+class AccountStatus(_Table):
+    """One row per account: what eligibility reads, as the source told it."""
+
+    customer_id: pl.String = pa.Field(unique=True, str_length={"min_value": 1}, description="Customer key, text.")
+    rep: pl.String = pa.Field(nullable=True, description="Representative of the account now.")
+    region: pl.String = pa.Field(nullable=True, description="Region of the account.")
+    rep_region: pl.String = pa.Field(nullable=True, description="Region of its representative.")
+    last_contact_date: pl.Date = pa.Field(nullable=True, description="Day of the last contact.")
+    open_deal_date: pl.Date = pa.Field(nullable=True, description="Day the open deal was opened.")
+    has_open_deal: pl.Boolean = pa.Field(nullable=True, description="A deal is open.")
 
 
 class FactEvents(_Table):

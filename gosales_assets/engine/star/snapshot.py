@@ -51,6 +51,8 @@ def _describe(name: str, frame: pl.DataFrame) -> dict[str, Any]:
         "fact_transactions": models.FactTransactions,
         "dim_customer": models.DimCustomer,
         "fact_events": models.FactEvents,
+        "fact_assets": models.FactAssets,
+        "account_status": models.AccountStatus,
     }[name].to_schema()
 
     def rules(column: str) -> Any:

@@ -7,7 +7,6 @@ from datetime import date, datetime
 import polars as pl
 import pytest
 
-from gosales_assets.engine.star.assets import condition_assets
 from gosales_assets.engine.star.checksums import content_sha256
 from gosales_assets_tests.engine.star.worlds import sale, star, wide
 
@@ -56,7 +55,14 @@ def test_a_type_without_canonical_form_is_refused() -> None:
 
 def test_the_snapshot_names_columns_types_keys_and_roles() -> None:
     snapshot = star(wide({**sale(), "SWX_Core": "1"})).schema_snapshot
-    assert list(snapshot["tables"]) == ["dim_customer", "fact_events", "fact_transactions", "sales_log"]
+    assert list(snapshot["tables"]) == [
+        "account_status",
+        "dim_customer",
+        "fact_assets",
+        "fact_events",
+        "fact_transactions",
+        "sales_log",
+    ]
     facts = snapshot["tables"]["fact_transactions"]
     assert facts["primary_key"] == ["source_row_id", "product_sku"]
     assert facts["columns"][0] == {"name": "customer_id", "dtype": "String", "nullable": False, "role": None}
@@ -70,20 +76,3 @@ def test_the_snapshot_names_columns_types_keys_and_roles() -> None:
     assert snapshot["tables"]["dim_customer"]["primary_key"] == ["customer_id"]
     roles = {c["name"]: c["role"] for c in snapshot["tables"]["sales_log"]["columns"]}
     assert (roles["CustomerId"], roles["SWX_Core"]) == ("customer_id", "product SWX_Core")
-
-
-def test_typed_assets_stay_as_they_are() -> None:
-    raw = pl.DataFrame(
-        {
-            "customer_id": ["00123"],
-            "product_sku": ["PDM"],
-            "quantity": [None],
-            "purchase_date": ["2024-01-01"],
-            "expiration_date": [None],
-        },
-        schema_overrides={"quantity": pl.String, "expiration_date": pl.String},
-    )
-    typed = condition_assets(raw)
-    assert typed.rows() == [("00123", "PDM", 1.0, date(2024, 1, 1), None)]
-    assert condition_assets(typed).equals(typed)
-    assert condition_assets(None).schema == typed.schema

@@ -8,16 +8,20 @@ from typing import Any
 import polars as pl
 
 from gosales_assets.engine.findings import Finding
+from gosales_assets.engine.star.assets import RECEIVED
 from gosales_assets.engine.star.build import Star, build_star
 from gosales_assets.engine.star.schema import (
+    AccountStatus,
     Checksums,
     ContractViolations,
     DimCustomer,
+    FactAssets,
     FactEvents,
     FactTransactions,
     RowCounts,
     SchemaSnapshot,
 )
+from gosales_assets.engine.star.side import CRM, ITEMS, STATUS
 from gosales_assets.settings import EtlSettings, SalesLog
 from gosales_assets.taxonomy import Taxonomy
 
@@ -32,7 +36,8 @@ ENRICHMENT = (
     "cleaned_customer_name",
     "industry_reasoning",
 )
-ASSETS = ("customer_id", "product_sku", "quantity", "purchase_date", "expiration_date")
+ASSETS = RECEIVED
+MATCHES = ("customer_name", "matched_name", "score")
 
 #: Every product header of the reference taxonomy, so that nothing is missing.
 PRODUCT_HEADERS = tuple(h for p in REFERENCE.products for h in (p.sku, p.quantity_header))
@@ -81,6 +86,10 @@ def star(
     taxonomy: Taxonomy = REFERENCE,
     enrichment: Sequence[Mapping[str, Any]] = (),
     assets: Sequence[Mapping[str, Any]] = (),
+    items: Sequence[Mapping[str, Any]] | None = None,
+    crm: Sequence[Mapping[str, Any]] | None = None,
+    status: Sequence[Mapping[str, Any]] | None = None,
+    matches: Sequence[Mapping[str, Any]] | None = None,
     etl: Mapping[str, Any] | None = None,
     previous: Mapping[str, Any] | None = None,
     **spec: Any,
@@ -93,11 +102,17 @@ def star(
         etl=EtlSettings(**{"max_quarantined_share": 1.0, **(etl or {})}),
         enrichment=table(ENRICHMENT, enrichment),
         assets=table(ASSETS, assets),
+        items=None if items is None else table(ITEMS.columns, items),
+        crm=None if crm is None else table(CRM.columns, crm),
+        status=None if status is None else table(STATUS.columns, status),
+        matches=None if matches is None else table(MATCHES, matches),
         previous_snapshot=previous,
     )
     FactTransactions.validate(built.fact_transactions, lazy=True)
     DimCustomer.validate(built.dim_customer, lazy=True)
     FactEvents.validate(built.fact_events, lazy=True)
+    FactAssets.validate(built.fact_assets, lazy=True)
+    AccountStatus.validate(built.account_status, lazy=True)
     RowCounts.validate(built.row_counts, lazy=True)
     ContractViolations.validate(built.contract_violations, lazy=True)
     SchemaSnapshot.model_validate(built.schema_snapshot)
