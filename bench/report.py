@@ -16,12 +16,14 @@ from rich.table import Table
 
 from bench.timing import growth_exponent
 
-AREAS = ("star", "features", "training", "run")
+AREAS = ("star", "features", "families", "training", "run")
 
 #: Most each number may be.
 TARGETS = {
     "star": 4.0,
     "features": 15.0,
+    "families": 25.0,
+    "families_growth": 1.1,
     "training": 1.5,
     "outside_share_demo": 0.40,
     "outside_share_10000": 0.10,
@@ -34,6 +36,7 @@ TARGETS = {
 _WHAT = {
     "star": "star build / plain scan-and-write",
     "features": "features per cutoff / one plain group-by",
+    "families": "every family, 14 targets / one plain group-by",
     "training": "training / bare LightGBM fits",
 }
 
@@ -71,6 +74,9 @@ def _verdicts(measured: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, 
         for size, got in measured.get(area, {}).items():
             for name, ratio in _ratios(got).items():
                 yield what, f"{size} customers{name}", ratio, TARGETS[area]
+    if (exponent := _families_growth(measured)) is not None:
+        at = " to ".join((min(measured["families"], key=int), max(measured["families"], key=int)))
+        yield "growth of every family, processor time", f"{at} customers", exponent, TARGETS["families_growth"]
     for size, got in measured.get("run", {}).items():
         at = "demo" if size == "demo" else f"{size} customers"
         yield "share of gosales run outside the engine", at, got["outside_share"], TARGETS[f"outside_share_{size}"]
@@ -80,6 +86,12 @@ def _verdicts(measured: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, 
         if size == "demo":
             yield "runs", at, got["runs"], TARGETS["runs_demo"]
         yield "runs of a second run with nothing changed", at, got["again"]["runs"], TARGETS["runs_of_null_run"]
+
+
+def _families_growth(measured: Mapping[str, Mapping[str, Any]]) -> float | None:
+    """Exponent of processor seconds over customers: it is the same on a machine that others use."""
+    by_size = measured.get("families", {})
+    return growth_exponent([int(s) for s in by_size], [got["cpu_seconds"] for got in by_size.values()])
 
 
 def _ratios(got: Mapping[str, Any]) -> dict[str, float]:
@@ -150,7 +162,7 @@ def _spent(area: str, got: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     if area == "star":
         for layout in ("wide", "tidy"):
             yield f"star {layout}", f"{got[layout]['seconds']:.3f}", f"{got[layout]['plain_seconds']:.3f}"
-    elif area in ("features", "training"):
+    elif area in ("features", "families", "training"):
         yield area, f"{got['seconds']:.3f}", f"{got['plain_seconds']:.3f}"
     elif area == "run":
         yield f"gosales run, {got['runs']} runs, {got['steps']} steps", f"{got['seconds']:.1f}", ""

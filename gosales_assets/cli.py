@@ -298,11 +298,17 @@ def docs(
     out: Annotated[Path, typer.Option("--out", help="Folder to write to.")] = Path("docs"),
     check: Annotated[bool, typer.Option("--check", help="Only say whether the files are current.")] = False,
 ) -> None:
-    """Write the documents that are generated: the artifact catalog and the settings."""
+    """Write the documents that are generated: the artifact catalog, the settings, the features."""
     from gosales_assets.catalog import markdown
-    from gosales_assets.settings import reference
+    from gosales_assets.engine.features.reference import reference as features
+    from gosales_assets.settings import FeatureSettings, reference
 
-    texts = {"artifact_catalog.md": markdown(), "settings.md": reference()}
+    usual = FeatureSettings()
+    texts = {
+        "artifact_catalog.md": markdown(),
+        "settings.md": reference(),
+        "features.md": features(usual, usual.everything()),
+    }
     for name, text in texts.items():
         path = out / name
         if not check:

@@ -52,18 +52,12 @@ NOT_IN_EFFECT: tuple[str, ...] = (
     "etl.fuzzy_max_unmatched",
     "etl.fuzzy_skip_if_coverage_ge",
     "ownership.reinclude_days",
-    "features.basket_topk",
     "features.use_als_embeddings",
     "features.als_lookback_months",
     "features.use_assets",
     "features.use_assets_als",
     "features.assets_als",
     "features.expiring_guard_days",
-    "features.pooled_encoders_enable",
-    "features.pooled_encoders_lookback_months",
-    "features.pooled_alpha_industry",
-    "features.pooled_alpha_sub",
-    "features.segment_feature_allowlist",
     "modeling.models",
     "modeling.lr_grid",
     "modeling.lgbm_grid",
@@ -296,6 +290,10 @@ class AssetsAls(Section):
     reg: float = Field(0.1, ge=0, description="Ridge penalty.")
 
 
+#: A name that stands for any, in the reference of the features.
+_EXAMPLES = {"branches": "BRANCH", "industries": "INDUSTRY", "sub_industries": "SUB_INDUSTRY"}
+
+
 class FeatureSettings(Section):
     windows_months: tuple[Months, ...] = Field((3, 6, 12, 24), min_length=1, description="Windows, months.")
     gp_winsor_p: float = Field(0.99, gt=0, le=1, description="Upper quantile at which windowed gross profit is capped.")
@@ -315,7 +313,17 @@ class FeatureSettings(Section):
     affinity_lag_days: Days = Field(60, description="Market basket stops this many days before the cutoff.")
     basket_window_months: Months = Field(12, description="Market basket looks back this far, months.")
     basket_min_support: int = Field(10, ge=1, description="Customers a SKU needs to make a rule.")
-    basket_topk: int = Field(3, ge=1, description="Rules a customer's affinity averages.")
+    basket_topk: int = Field(3, ge=1, description="Strongest rules of a customer that its affinity averages.")
+    use_sku_signals: bool = Field(False, description="Gross profit, quantity and price of each SKU of the taxonomy.")
+    use_branch_mix: bool = Field(False, description="How a customer's lines spread over branches and representatives.")
+    branches: tuple[str, ...] = Field(
+        (), max_length=30, description="Branches with a share of their own when the branch mix is on."
+    )
+    industries: tuple[str, ...] = Field((), max_length=20, description="Industries with a flag of their own.")
+    sub_industries: tuple[str, ...] = Field((), max_length=30, description="Sub-industries with a flag of their own.")
+    use_interactions: bool = Field(
+        False, description="The first 12 of the industries crossed with size, breadth and growth of a customer."
+    )
     use_als_embeddings: bool = Field(False, description="Transaction embeddings.")
     als_lookback_months: Months = Field(24, description="Embeddings look back this far, months.")
     use_assets: bool = Field(False, description="Asset ownership and expiry.")
@@ -329,7 +337,7 @@ class FeatureSettings(Section):
     pooled_alpha_industry: float = Field(50.0, ge=0, description="Weight of the prior of an industry, lines.")
     pooled_alpha_sub: float = Field(50.0, ge=0, description="Weight of the prior of a sub-industry, lines.")
     segment_feature_allowlist: dict[Segment, tuple[str, ...]] = Field(
-        {}, description="Feature families a segment may use; not named: all."
+        {}, description="Feature families a segment may use, the others are empty for it; not named: all."
     )
 
     @field_validator("windows_months")
@@ -338,6 +346,12 @@ class FeatureSettings(Section):
         if sorted(set(value)) != list(value):
             raise ValueError("list each window once, shortest first")
         return value
+
+    def everything(self) -> FeatureSettings:
+        """Every family switched on; where the settings name values, one that stands for any: for the reference."""
+        switched = {name: True for name, value in self if isinstance(value, bool)}
+        named = {name: (example,) for name, example in _EXAMPLES.items()}
+        return FeatureSettings.model_validate(self.model_dump() | switched | named)
 
 
 class LgbmParams(Section):

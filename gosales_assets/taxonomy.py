@@ -193,6 +193,11 @@ class Taxonomy:
         return tuple(sorted(named))
 
     @cached_property
+    def skus(self) -> tuple[str, ...]:
+        """The SKUs, sorted."""
+        return tuple(sorted(self.by_sku))
+
+    @cached_property
     def by_sku(self) -> dict[str, Product]:
         return {p.sku: p for p in self.products}
 

@@ -17,9 +17,9 @@ RESULTS = Path(__file__).parent.parent / "bench" / "results.json"
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
-    """A bench of star and features at 200 customers."""
+    """A bench of star, features and all families at 200 customers."""
     out = tmp_path_factory.mktemp("bench") / "results.json"
-    assert main(["--sizes", "200", "--areas", "star,features", "--out", str(out)]) == 0
+    assert main(["--sizes", "200", "--areas", "star,features,families", "--out", str(out)]) == 0
     return json.loads(out.read_text(encoding="utf-8"))
 
 
@@ -31,6 +31,9 @@ def test_every_ratio_is_ours_over_the_plain_thing(small):
         assert got["ratio"] == pytest.approx(got["seconds"] / got["plain_seconds"], rel=0.1)
     assert features["targets"] == 6
     assert 0 < features["rows"] <= 200
+    families = small["measured"]["families"]["200"]
+    assert (families["targets"], families["lines"]) == (14, 4_000)
+    assert families["columns"] > 2 * features["columns"]
     assert star["peak_mb"] > 50
 
 
@@ -38,7 +41,7 @@ def test_verdicts_compare_with_the_targets(small):
     verdicts = small["verdicts"]
     assert {v["at"] for v in verdicts} == {"200 customers, wide", "200 customers, tidy", "200 customers"}
     assert all(v["met"] == (v["value"] <= v["target"]) for v in verdicts)
-    assert {v["target"] for v in verdicts} == {TARGETS["star"], TARGETS["features"]}
+    assert {v["target"] for v in verdicts} == {TARGETS["star"], TARGETS["features"], TARGETS["families"]}
 
 
 def test_committed_results_are_of_this_bench():
@@ -55,6 +58,13 @@ def test_an_unknown_area_is_refused(capsys):
     with pytest.raises(SystemExit):
         main(["--areas", "star,speed"])
     assert "'speed' is unknown" in capsys.readouterr().err
+
+
+def test_growth_of_all_families_is_judged():
+    measured = {"families": {"10": {"ratio": 9.0, "cpu_seconds": 1.0}, "100": {"ratio": 30.0, "cpu_seconds": 20.0}}}
+    found = {(v["what"], v["at"]): (v["value"], v["met"]) for v in assemble(measured, [], {})["verdicts"]}
+    assert found["growth of every family, processor time", "10 to 100 customers"] == (1.301, False)
+    assert found["every family, 14 targets / one plain group-by", "100 customers"] == (30.0, False)
 
 
 def test_growth_exponent_of_a_quadratic_is_two():

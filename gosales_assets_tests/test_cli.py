@@ -9,7 +9,8 @@ from typer.testing import CliRunner
 
 from gosales_assets.catalog import markdown
 from gosales_assets.cli import CLOSED, UNUSABLE, app
-from gosales_assets.settings import reference
+from gosales_assets.engine.features.reference import reference as features
+from gosales_assets.settings import FeatureSettings, reference
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +45,8 @@ def test_documents_are_written_and_checked(tmp_path: Path) -> None:
     assert run(app, ["docs", "--out", "d"]).exit_code == 0
     assert (tmp_path / "d" / "artifact_catalog.md").read_text(encoding="utf-8") == markdown()
     assert (tmp_path / "d" / "settings.md").read_text(encoding="utf-8") == reference()
+    usual = FeatureSettings()
+    assert (tmp_path / "d" / "features.md").read_text(encoding="utf-8") == features(usual, usual.everything())
     assert run(app, ["docs", "--check", "--out", "d"]).exit_code == 0
     (tmp_path / "d" / "settings.md").write_text("old", encoding="utf-8")
     stale = run(app, ["docs", "--check", "--out", "d"])

@@ -38,9 +38,7 @@ def who(*ids: str) -> pl.DataFrame:
     return pl.DataFrame({"customer_id": list(ids)}, schema={"customer_id": pl.String})
 
 
-def owned(
-    lines: pl.LazyFrame, held: pl.DataFrame | None = None, target: Target = SOLIDWORKS, **more: object
-) -> str:
+def owned(lines: pl.LazyFrame, held: pl.DataFrame | None = None, target: Target = SOLIDWORKS, **more: object) -> str:
     """Ownership of customer A."""
     options = {"lookback_months": None, "reinclude_days": 365, **more}
     frame = ownership(lines, who("A"), target, CUTOFF, assets=held, **options)  # type: ignore[arg-type]

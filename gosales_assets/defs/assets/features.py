@@ -15,14 +15,14 @@ SECTIONS = ("taxonomy", "timeline", "features", "population", "ownership", "divi
 
 def build(platform: Platform) -> list[Any]:
     settings, p = platform.settings, platform.partitions
-    divisions = settings.products.divisions
+    divisions, skus = settings.products.divisions, settings.products.skus
 
     @stage(platform, "features/feature_list", ins={}, code=CODE, sections=SECTIONS)
     def feature_list(context: dg.AssetExecutionContext) -> dict[str, Any]:
         from gosales_assets.engine.features.registry import feature_list as expected
         from gosales_assets.engine.features.registry import feature_specs
 
-        return {"feature_list": expected(feature_specs(settings.features, divisions))}
+        return {"feature_list": expected(feature_specs(settings.features, divisions, skus))}
 
     @stage(
         platform,
@@ -45,6 +45,7 @@ def build(platform: Platform) -> list[Any]:
             features=settings.features,
             population=settings.population,
             divisions=divisions,
+            skus=skus,
         )
         months = settings.timeline.min_history_months or max(settings.features.windows_months)
         return Result({"customer_base": frame}, [history_finding(fact_transactions, platform.cutoff(context), months)])
@@ -75,6 +76,7 @@ def build(platform: Platform) -> list[Any]:
             ownership=settings.ownership,
             population=settings.population,
             divisions=divisions,
+            skus=skus,
         )
         return {"features": built.features, "feature_catalog": built.catalog, "feature_stats": built.stats}
 

@@ -31,7 +31,7 @@ def engine_sources() -> dict[str, str]:
 
 def build(platform: Platform) -> list[Any]:
     settings, p = platform.settings, platform.partitions
-    divisions = settings.products.divisions
+    divisions, skus = settings.products.divisions, settings.products.skus
 
     @stage(
         platform,
@@ -65,6 +65,7 @@ def build(platform: Platform) -> list[Any]:
             ownership=settings.ownership,
             population=settings.population,
             divisions=divisions,
+            skus=skus,
         )
         return {"feature_date_audit": audited}
 

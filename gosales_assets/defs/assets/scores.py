@@ -16,19 +16,29 @@ def build(platform: Platform) -> list[Any]:
     @stage(
         platform,
         "scores/division_scores",
-        ins={"model": read("models/model"), "features": read("features/features", p.same)},
+        ins={
+            "model": read("models/model"),
+            "features": read("features/features", p.same),
+            "feature_list": read("features/feature_list"),
+        },
         code=("engine/scoring", "engine/modeling"),
         sections=("timeline", "population", "labels", "divisions", "taxonomy"),
     )
-    def division_scores(context: dg.AssetExecutionContext, model: dict, features: pl.DataFrame) -> dict[str, Any]:
+    def division_scores(
+        context: dg.AssetExecutionContext, model: dict, features: pl.DataFrame, feature_list: dict
+    ) -> dict[str, Any]:
+        from gosales_assets.engine.scoring.conform import unlisted
         from gosales_assets.engine.scoring.score import score
 
+        ignored = unlisted(features, feature_list)
+        context.add_output_metadata({"columns_ignored": ignored}, output_name="division_scores")
         target, cutoff = platform.target(context), platform.cutoff(context)
         frame = score(
             model,
             features,
             target=target,
             cutoff=cutoff,
+            feature_list=feature_list,
             window_months=settings.label_window_months(target),
             population=settings.population,
         )

@@ -11,7 +11,7 @@ Belongs here: features, their declarations, their catalog and statistics. Does n
 from gosales_assets.engine.features.base import CONTEXT, customer_base
 from gosales_assets.engine.features.build import FeatureBuild, build_features
 from gosales_assets.engine.features.profile import profile
-from gosales_assets.engine.features.registry import feature_list, feature_specs
+from gosales_assets.engine.features.registry import feature_list, feature_specs, safe_features
 from gosales_assets.engine.features.spec import FeatureSpec
 
 __all__ = [
@@ -23,4 +23,5 @@ __all__ = [
     "feature_list",
     "feature_specs",
     "profile",
+    "safe_features",
 ]

@@ -15,7 +15,7 @@ import polars as pl
 
 from gosales_assets.engine import population as people
 from gosales_assets.engine.features.ledger import Ledger, money
-from gosales_assets.engine.features.registry import declared, evaluate
+from gosales_assets.engine.features.registry import declared, evaluate, shared
 from gosales_assets.engine.features.spec import LIFE, Plan, Span
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def customer_base(
     features: FeatureSettings,
     population: PopulationSettings,
     divisions: Sequence[str],
+    skus: Sequence[str] = (),
     assets: pl.DataFrame | None = None,
     mask_tail_days: int = 0,
 ) -> pl.DataFrame:
@@ -55,6 +56,8 @@ def customer_base(
         Settings.
     divisions
         Display names of the taxonomy's divisions.
+    skus
+        The taxonomy's SKUs.
     assets
         Assets of the customers, for the segment ``cold``; None when there are none.
     mask_tail_days
@@ -65,9 +68,12 @@ def customer_base(
     DataFrame
         One row per customer known at the cutoff, sorted by ``customer_id``: ``customer_id``, ``segment``, the
         ``context__`` columns (gross profit and lines of the recent year, gross profit of the life, raw days since the
-        last line), then every feature of scope ``all`` in canonical order, uncapped.
+        last line), every feature of scope ``all`` in canonical order, uncapped, and the ``shared__`` columns: what
+        features of every target rest on, and no matrix holds.
     """
-    ledger = read_all(facts, dim, cutoff, features=features, divisions=divisions, mask_tail_days=mask_tail_days)
+    ledger = read_all(
+        facts, dim, cutoff, features=features, divisions=divisions, skus=skus, mask_tail_days=mask_tail_days
+    )
     segment = people.segments(
         facts,
         ledger.customers.select("customer_id"),
@@ -75,7 +81,7 @@ def customer_base(
         warm_window_months=population.warm_window_months,
         assets=assets,
     )
-    columns = [*_context(ledger), *evaluate(declared(ledger.plan), ledger, "all")]
+    columns = [*_context(ledger), *evaluate(declared(ledger.plan), ledger, "all"), *told_to_targets(ledger)]
     return beside(ledger.customers.select("customer_id"), segment).hstack(columns)
 
 
@@ -86,15 +92,28 @@ def read_all(
     *,
     features: FeatureSettings,
     divisions: Sequence[str],
+    skus: Sequence[str] = (),
     mask_tail_days: int = 0,
 ) -> Ledger:
     """The ledger of scope ``all``: every line of every customer known at the cutoff."""
-    missing = {"customer_id", "first_seen_date", "industry"} - set(dim.columns)
-    if missing:
-        raise ValueError(f"dim_customer lacks the column {sorted(missing)[0]!r}; rebuild the star tables")
-    industry = dim.select("customer_id", has_industry=pl.col("industry").str.strip_chars().fill_null("") != "")
-    customers = people.roster(dim, cutoff).join(industry, on="customer_id", how="left", maintain_order="left")
-    return Ledger.read(facts, customers, cutoff, Plan.of(features, divisions), mask_tail_days=mask_tail_days)
+    industries = ("industry", "industry_sub")
+    if missing := sorted({"customer_id", "first_seen_date", *industries} - set(dim.columns)):
+        raise ValueError(f"dim_customer lacks the column {missing[0]!r}; rebuild the star tables")
+    known = dim.select("customer_id", *(_text(c) for c in industries))
+    customers = people.roster(dim, cutoff).join(known, on="customer_id", how="left", maintain_order="left")
+    plan = Plan.of(features, divisions, skus)
+    return Ledger.read(facts, customers, cutoff, plan, further=plan.further_columns, mask_tail_days=mask_tail_days)
+
+
+def told_to_targets(ledger: Ledger) -> list[pl.Series]:
+    """The shared columns, one value per customer."""
+    return [pl.Series(s.name, s.value(ledger)) for s in shared(ledger.plan)]
+
+
+def _text(column: str) -> pl.Expr:
+    """Trimmed text; null where nothing is left."""
+    trimmed = pl.col(column).str.strip_chars()
+    return pl.when(trimmed != "").then(trimmed)
 
 
 def beside(customers: pl.DataFrame, told: pl.DataFrame) -> pl.DataFrame:

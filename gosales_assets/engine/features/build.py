@@ -18,7 +18,7 @@ from gosales_assets.engine.features.base import CONTEXT, beside
 from gosales_assets.engine.features.families.windows import CAPPED
 from gosales_assets.engine.features.ledger import LINE_COLUMNS, Ledger
 from gosales_assets.engine.features.profile import ColumnProfile, combine, digest, profile
-from gosales_assets.engine.features.registry import declared, evaluate, feature_list
+from gosales_assets.engine.features.registry import declared, evaluate, feature_list, shared
 from gosales_assets.engine.features.spec import SCOPES, FeatureSpec, Plan, Span
 from gosales_assets.engine.features.winsor import winsorize
 from gosales_assets.taxonomy import Target
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gosales_assets.settings import FeatureSettings, OwnershipSettings, PopulationSettings
 
 KEYS = ("customer_id", "segment", "ownership")
+SEGMENTS = (people.WARM, people.COLD, people.PROSPECT)
 COVERAGE_DECIMALS = 6
 #: What features and ownership read of the target's lines.
 LINES_READ = (*LINE_COLUMNS, "revenue", "quantity")
@@ -63,6 +64,7 @@ def build_features(
     ownership: OwnershipSettings,
     population: PopulationSettings,
     divisions: Sequence[str],
+    skus: Sequence[str] = (),
     assets: pl.DataFrame | None = None,
     mask_tail_days: int = 0,
     base_profile: Mapping[str, ColumnProfile] | None = None,
@@ -83,6 +85,8 @@ def build_features(
         Settings.
     divisions
         Display names of the taxonomy's divisions.
+    skus
+        The taxonomy's SKUs.
     assets
         Assets of the customers, for ownership; None when there are none.
     mask_tail_days
@@ -100,7 +104,7 @@ def build_features(
     ValueError
         When the base lacks a feature the settings declare: it was built with others.
     """
-    plan = Plan.of(features, divisions)
+    plan = Plan.of(features, divisions, skus)
     specs = tuple(f.spec for f in declared(plan))
     matrix, caps = feature_matrix(
         base,
@@ -111,15 +115,17 @@ def build_features(
         ownership=ownership,
         population=population,
         divisions=divisions,
+        skus=skus,
         assets=assets,
         mask_tail_days=mask_tail_days,
     )
-    unchanged = {c: p for c, p in (base_profile or {}).items() if c not in caps}
+    emptied = {s.name for s in specs if segments_of(s, plan) != SEGMENTS}
+    unchanged = {c: p for c, p in (base_profile or {}).items() if c not in caps and c not in emptied}
     profiles = profile(matrix.drop(KEYS), unchanged)
     version = feature_list(specs)["version"]
     return FeatureBuild(
         features=matrix,
-        catalog=_catalog(specs, profiles, cutoff),
+        catalog=_catalog(specs, profiles, cutoff, plan),
         stats=_stats(matrix, specs, profiles, caps, population.segments, version),
     )
 
@@ -134,13 +140,15 @@ def feature_matrix(
     ownership: OwnershipSettings,
     population: PopulationSettings,
     divisions: Sequence[str],
+    skus: Sequence[str] = (),
     assets: pl.DataFrame | None = None,
     mask_tail_days: int = 0,
 ) -> tuple[pl.DataFrame, dict[str, dict[str, Any]]]:
     """The matrix alone, and the caps applied by column. Parameters as for `build_features`."""
-    plan = Plan.of(features, divisions)
+    plan = Plan.of(features, divisions, skus)
     specs = tuple(f.spec for f in declared(plan))
-    if missing := [s.name for s in specs if s.scope == "all" and s.name not in base.columns]:
+    needed = [s.name for s in specs if s.scope == "all"] + [s.name for s in shared(plan)]
+    if missing := [name for name in needed if name not in base.columns]:
         raise ValueError(
             f"customer_base lacks {len(missing)} declared features ({', '.join(missing[:3])}, …): "
             "it was built with other settings or divisions; rebuild it for this cutoff"
@@ -158,7 +166,7 @@ def feature_matrix(
         assets=assets,
     )
     keys = beside(base.select("customer_id", "segment"), owner)
-    ledger = Ledger.read(lines, base, cutoff, plan, mask_tail_days=mask_tail_days)
+    ledger = Ledger.read(lines, base, cutoff, plan, target=target, mask_tail_days=mask_tail_days)
     columns = {s.name: s for s in evaluate(declared(plan), ledger, "div")}
     columns |= {s.name: base[s.name] for s in specs if s.scope == "all"}
     caps: dict[str, dict[str, Any]] = {}
@@ -166,7 +174,30 @@ def feature_matrix(
     for name in capped_columns(plan):
         columns[name], caps[name] = winsorize(columns[name], modelled, features.gp_winsor_p)
     ordered = keys.select(KEYS).hstack([*base.select(CONTEXT.keys()), *(columns[s.name] for s in specs)])
-    return ordered, caps
+    return only_allowed(ordered, specs, plan), caps
+
+
+def segments_of(spec: FeatureSpec, plan: Plan) -> tuple[str, ...]:
+    """Segments that may use a feature: those the settings do not restrict, and those they allow its family."""
+    return tuple(s for s in SEGMENTS if s not in dict(plan.allowed) or spec.family in dict(plan.allowed)[s])
+
+
+def only_allowed(matrix: pl.DataFrame, specs: Sequence[FeatureSpec], plan: Plan) -> pl.DataFrame:
+    """Empty the features a customer's segment may not use.
+
+    Parameters
+    ----------
+    matrix
+        Any of the features, and ``segment``.
+    specs
+        Declarations of the features it holds.
+    """
+    emptied = [
+        pl.when(pl.col("segment").is_in(list(allowed))).then(spec.name).alias(spec.name)
+        for spec in specs
+        if (allowed := segments_of(spec, plan)) != SEGMENTS
+    ]
+    return matrix.with_columns(emptied) if emptied else matrix
 
 
 def capped_columns(plan: Plan) -> list[str]:
@@ -180,7 +211,9 @@ def _coverage(spec: FeatureSpec | None, column: ColumnProfile) -> float:
     return round(covered / column.rows, COVERAGE_DECIMALS) if column.rows else 0.0
 
 
-def _catalog(specs: Sequence[FeatureSpec], profiles: Mapping[str, ColumnProfile], cutoff: date) -> pl.DataFrame:
+def _catalog(
+    specs: Sequence[FeatureSpec], profiles: Mapping[str, ColumnProfile], cutoff: date, plan: Plan
+) -> pl.DataFrame:
     rows = [
         {
             "name": s.name,
@@ -194,6 +227,9 @@ def _catalog(specs: Sequence[FeatureSpec], profiles: Mapping[str, ColumnProfile]
             "dtype": s.dtype,
             "null_policy": s.null_policy,
             "known_forward": s.known_forward,
+            "pooled": s.pooled,
+            "safe": s.safe,
+            "segments": ", ".join(segments_of(s, plan)),
             "coverage": _coverage(s, profiles[s.name]),
             "n_unique": profiles[s.name].n_unique,
             "description": s.description,
@@ -215,6 +251,9 @@ CATALOG_COLUMNS: dict[str, pl.DataType] = {
     "dtype": pl.String(),
     "null_policy": pl.String(),
     "known_forward": pl.Boolean(),
+    "pooled": pl.Boolean(),
+    "safe": pl.Boolean(),
+    "segments": pl.String(),
     "coverage": pl.Float64(),
     "n_unique": pl.Int64(),
     "description": pl.String(),
@@ -230,7 +269,7 @@ def _stats(
     version: str,
 ) -> dict[str, Any]:
     by_name = {s.name: s for s in specs}
-    counts = dict.fromkeys((people.WARM, people.COLD, people.PROSPECT), 0)
+    counts = dict.fromkeys(SEGMENTS, 0)
     counts |= dict(matrix["segment"].value_counts().iter_rows())
     digests = [(name, profiles[name].digest if name in profiles else digest(matrix[name])) for name in matrix.columns]
     return {

@@ -10,11 +10,11 @@ answers every window, because all windows are differences of running totals over
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import polars as pl
@@ -22,6 +22,9 @@ import polars as pl
 from gosales_assets.engine.features.spec import LIFE, Plan, Span
 from gosales_assets.taxonomy import match_key
 from gosales_assets.timeline import Window, add_days, days_between, days_since, trailing_months, until
+
+if TYPE_CHECKING:
+    from gosales_assets.taxonomy import Target
 
 T = TypeVar("T")
 
@@ -62,6 +65,8 @@ class Ledger:
         ``revenue``.
     row
         Position of the line's customer in ``active``.
+    target
+        Whose lines they are; None when they are all there are.
     """
 
     cutoff: date
@@ -70,6 +75,7 @@ class Ledger:
     active: np.ndarray
     lines: pl.DataFrame
     row: np.ndarray
+    target: Target | None = None
     _memo: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -80,6 +86,8 @@ class Ledger:
         cutoff: date,
         plan: Plan,
         *,
+        target: Target | None = None,
+        further: Sequence[str] = (),
         mask_tail_days: int = 0,
     ) -> Ledger:
         """Read what is known at the cutoff about the given customers.
@@ -94,6 +102,10 @@ class Ledger:
             Last day included.
         plan
             Windows and divisions.
+        target
+            Whose lines the facts were narrowed to.
+        further
+            Columns of the lines to read besides those every scope needs.
         mask_tail_days
             Newest days hidden from every family alike, for tests of leakage.
 
@@ -111,6 +123,7 @@ class Ledger:
             pl.col("product_sku", "product_division").cast(pl.Categorical),
             pl.col("gross_profit").cast(pl.Float64),
             pl.col("revenue").cast(pl.Float64) if priced else pl.lit(None, pl.Float64).alias("revenue"),
+            *further,
         ).collect()
         # Facts are sorted by customer: as many runs as customers. Any other order gives the same, only slower.
         runs = lines["customer_id"].rle().struct.unnest()
@@ -125,7 +138,7 @@ class Ledger:
         row = np.repeat(slot[position], runs["len"].to_numpy())
         if present[-1]:
             lines, row = lines.filter(pl.Series(row >= 0)), row[row >= 0]
-        return cls(cutoff, plan, customers, active, lines.drop("customer_id"), row)
+        return cls(cutoff, plan, customers, active, lines.drop("customer_id"), row, target)
 
     @property
     def size(self) -> int:
@@ -144,8 +157,8 @@ class Ledger:
         """What is known of all customers beside the lines."""
         return self.customers[column].to_numpy()
 
-    def _once(self, key: Hashable, compute: Callable[[], T]) -> T:
-        """Several features rest on the same totals: work them out once."""
+    def once(self, key: Hashable, compute: Callable[[], T]) -> T:
+        """Several features rest on the same totals: work them out once, and keep them under a key."""
         if key not in self._memo:
             self._memo[key] = compute()
         return self._memo[key]
@@ -168,7 +181,7 @@ class Ledger:
 
     def within(self, span: Span) -> np.ndarray:
         """Positions of the lines that fall into a span."""
-        return self._once(("within", span), lambda: np.flatnonzero(_inside(self.day, span.window(self.cutoff))))
+        return self.once(("within", span), lambda: np.flatnonzero(_inside(self.day, span.window(self.cutoff))))
 
     # -- per active customer and span------------------------------------------------------------------------------
 
@@ -187,7 +200,7 @@ class Ledger:
             lines = self.within(span)
             return np.bincount(self.row[lines[self.cents[lines] < 0]], minlength=self.size)
 
-        return self._once(("returns", span), count)
+        return self.once(("returns", span), count)
 
     def margin_in(self, span: Span) -> tuple[np.ndarray, np.ndarray] | None:
         """Gross profit and revenue per customer of the lines whose revenue is known, cents; None when none is."""
@@ -218,20 +231,15 @@ class Ledger:
             cents = np.bincount(cell, self.cents[chosen], minlength=groups * self.size).reshape(groups, self.size)
             return lines[1:], cents[1:]
 
-        return self._once(("division", span), count)
+        return self.once(("division", span), count)
 
     @cached_property
     def _division_cell(self) -> np.ndarray:
         """Cell of each line among (division, customer); group 0 takes the divisions that are not the plan's."""
-        column = self.lines["product_division"]
-        planned = pl.Series([name for name, _ in self.plan.divisions], dtype=pl.String)
-        group = {key: i + 1 for i, key in enumerate(_folded(planned))}
-        names = column.drop_nulls().unique()
-        codes = _codes(names)
-        # The last place is for lines without a division: their code is -1.
-        groups = np.zeros(int(codes.max(initial=0)) + 2, dtype=np.int64)
-        groups[codes] = [group.get(key, 0) for key in _folded(names.cast(pl.String))]
-        return groups[_codes(column)] * self.size + self.row
+        planned = _folded(pl.Series([name for name, _ in self.plan.divisions], dtype=pl.String))
+        group = {key: i + 1 for i, key in enumerate(planned)}
+        groups = groups_of(self.lines["product_division"], lambda names: [group.get(k, 0) for k in _folded(names)])
+        return groups * self.size + self.row
 
     def lines_by_quarter(self, span: Span) -> np.ndarray:
         """Number of lines in a span per calendar quarter (first axis) and customer."""
@@ -242,7 +250,7 @@ class Ledger:
             cells = np.bincount(quarter * self.size + self.row[lines], minlength=QUARTERS * self.size)
             return cells.reshape(QUARTERS, self.size)
 
-        return self._once(("quarter", span), count)
+        return self.once(("quarter", span), count)
 
     def monthly_lines(self, months: int) -> np.ndarray:
         """Number of lines per one-month window that ends at the cutoff (first axis, oldest first) and customer."""
@@ -262,7 +270,7 @@ class Ledger:
             counts = np.bincount(cell, minlength=months * self.size).reshape(shape)
             return counts, np.bincount(cell, self.cents[lines], minlength=months * self.size).reshape(shape)
 
-        return self._once(("monthly", months), count)
+        return self.once(("monthly", months), count)
 
     # -- running totals ------------------------------------------------------------------------------------------
 
@@ -412,6 +420,24 @@ def _inside(day: np.ndarray, window: Window) -> np.ndarray:
 def _codes(column: pl.Series) -> np.ndarray:
     """Codes of a categorical column, -1 where null."""
     return column.to_physical().cast(pl.Int64).fill_null(-1).to_numpy()
+
+
+def groups_of(column: pl.Series, group: Callable[[pl.Series], Sequence[int] | np.ndarray]) -> np.ndarray:
+    """Group of each value of a categorical column, worked out once per distinct name; 0 where null.
+
+    Parameters
+    ----------
+    column
+        Categorical.
+    group
+        Gets distinct names (String), returns their groups.
+    """
+    names = column.drop_nulls().unique()
+    codes = _codes(names)
+    # The last place is for what has no name: its code is -1.
+    groups = np.zeros(int(codes.max(initial=0)) + 2, dtype=np.int64)
+    groups[codes] = group(names.cast(pl.String))
+    return groups[_codes(column)]
 
 
 def _folded(names: pl.Series) -> list[str]:

@@ -50,7 +50,7 @@ def profile(frame: pl.DataFrame, known: Mapping[str, ColumnProfile] | None = Non
     Parameters
     ----------
     frame
-        Numeric columns only.
+        Columns of other types are passed over.
     known
         Profiles of columns already worked out: they are taken over, so that what all targets share is described once
         per cutoff.
@@ -61,7 +61,9 @@ def profile(frame: pl.DataFrame, known: Mapping[str, ColumnProfile] | None = Non
         By column name, in the frame's order.
     """
     known = known or {}
-    return {name: known.get(name) or _describe(frame[name]) for name in frame.columns}
+    return {
+        name: known.get(name) or _describe(frame[name]) for name, dtype in frame.schema.items() if dtype.is_numeric()
+    }
 
 
 def _describe(column: pl.Series) -> ColumnProfile:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -16,13 +17,19 @@ import numpy as np
 import polars as pl
 
 from gosales_assets.engine.features.families import (
+    basket,
+    branches,
     deltas,
     diversity,
     dynamics,
+    encoders,
+    industry,
+    interactions,
     lifecycle,
     lifetime,
     margin,
     mix,
+    products,
     recency,
     returns,
     season,
@@ -30,7 +37,7 @@ from gosales_assets.engine.features.families import (
     windows,
 )
 from gosales_assets.engine.features.ledger import Ledger
-from gosales_assets.engine.features.spec import DTYPES, Feature, FeatureSpec, Plan, Scope
+from gosales_assets.engine.features.spec import DTYPES, Feature, FeatureSpec, Plan, Scope, Shared
 
 if TYPE_CHECKING:
     from gosales_assets.settings import FeatureSettings
@@ -48,6 +55,12 @@ FAMILIES = (
     mix,
     diversity,
     returns,
+    products,
+    branches,
+    basket,
+    industry,
+    encoders,
+    interactions,
     sources,
 )
 
@@ -59,16 +72,31 @@ def declared(plan: Plan) -> tuple[Feature, ...]:
     Raises
     ------
     ValueError
-        When two families declare the same name.
+        When two families declare the same name, or the settings allow a segment a family that does not exist.
     """
     features = tuple(f for family in FAMILIES for f in family.declare_features(plan))
-    names = [f.spec.name for f in features]
-    if twice := sorted({n for n in names if names.count(n) > 1}):
+    if twice := sorted(name for name, n in Counter(f.spec.name for f in features).items() if n > 1):
         raise ValueError(f"feature {twice[0]!r} is declared twice")
+    families = {f.spec.family for f in features}
+    for segment, allowed in plan.allowed:
+        if unknown := sorted(set(allowed) - families):
+            raise ValueError(
+                f"features.segment_feature_allowlist.{segment} names the family {unknown[0]!r}, which the settings do "
+                f"not build; built are {', '.join(sorted(families))}"
+            )
     return features
 
 
-def feature_specs(features: FeatureSettings, divisions: Sequence[str]) -> tuple[FeatureSpec, ...]:
+@lru_cache(maxsize=16)
+def shared(plan: Plan) -> tuple[Shared, ...]:
+    """What the customer base holds for features of the targets beside features of its own."""
+    sharing = (family.declare_shared for family in FAMILIES if hasattr(family, "declare_shared"))
+    return tuple(column for declare_shared in sharing for column in declare_shared(plan))
+
+
+def feature_specs(
+    features: FeatureSettings, divisions: Sequence[str], skus: Sequence[str] = ()
+) -> tuple[FeatureSpec, ...]:
     """Declarations of all features, in the order of the columns of the feature matrix.
 
     Parameters
@@ -78,12 +106,23 @@ def feature_specs(features: FeatureSettings, divisions: Sequence[str]) -> tuple[
     divisions
         Display names of the taxonomy's divisions. Settings and divisions alone decide the list, never data: a
         division without a line has its columns all the same.
+    skus
+        The taxonomy's SKUs.
 
     Returns
     -------
     tuple of FeatureSpec
     """
-    return tuple(f.spec for f in declared(Plan.of(features, divisions)))
+    return tuple(f.spec for f in declared(Plan.of(features, divisions, skus)))
+
+
+def safe_features(specs: Iterable[FeatureSpec]) -> list[str]:
+    """Names of the features a model may read that must not lean on the eve of the cutoff, in their order.
+
+    What a feature is decides, by its declaration: windows of at most a year, recencies and whatever else singles the
+    newest days out are left out, under whatever name.
+    """
+    return [s.name for s in specs if s.safe]
 
 
 def feature_list(specs: Iterable[FeatureSpec]) -> dict[str, Any]:

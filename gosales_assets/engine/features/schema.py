@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 SEGMENTS = ["warm", "cold", "prospect"]
 OWNERSHIPS = ["owner", "lapsed", "never"]
 NAME = r"[a-z0-9_]+"
+SOURCE = "(fact_transactions|dim_customer)"
 
 
 class _Keyed(pa.DataFrameModel):
@@ -75,7 +76,7 @@ class FeatureCatalog(pa.DataFrameModel):
     window_end: pl.Date = pa.Field(description="Last day read.")
     lag_days: pl.Int16 = pa.Field(ge=0, description="Days before the cutoff at which the window ends.")
     source_table: pl.String = pa.Field(
-        isin=["fact_transactions", "dim_customer"], description="Artifact the feature is computed from."
+        str_matches=rf"^{SOURCE}( \+ {SOURCE})*$", description="Artifacts the feature is computed from."
     )
     dtype: pl.String = pa.Field(isin=["Int32", "Int8", "Float64"], description="Type in the matrix.")
     null_policy: pl.String = pa.Field(
@@ -83,6 +84,11 @@ class FeatureCatalog(pa.DataFrameModel):
         description="zero: nothing booked is a known 0. null: unknown stays empty. known: always has a value.",
     )
     known_forward: pl.Boolean = pa.Field(description="May speak of days after the cutoff that were known by then.")
+    pooled: pl.Boolean = pa.Field(description="Rests on lines of other customers and products too: a rate, a lift.")
+    safe: pl.Boolean = pa.Field(description="Does not say mainly what happened close to the cutoff.")
+    segments: pl.String = pa.Field(
+        str_matches=r"^((warm|cold|prospect)(, )?)*$", description="Segments that may use it; empty for the others."
+    )
     coverage: pl.Float64 = pa.Field(
         ge=0,
         le=1,

@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from gosales_assets.taxonomy import slugify
-from gosales_assets.timeline import YEAR_MONTHS, Window, add_days, feature_window
+from gosales_assets.timeline import YEAR_MONTHS, Window, add_days, feature_window, lagged_window
 
 if TYPE_CHECKING:
     from gosales_assets.engine.features.ledger import Ledger
@@ -27,18 +27,77 @@ Scope = Literal["all", "div"]
 Dtype = Literal["Int32", "Int8", "Float64"]
 NullPolicy = Literal["zero", "null", "known"]
 Values = np.ndarray | pl.Series
+Named = tuple[tuple[str, str], ...]
 
 SCOPES: tuple[Scope, ...] = ("all", "div")
 DTYPES: dict[str, pl.DataType] = {"Int32": pl.Int32(), "Int8": pl.Int8(), "Float64": pl.Float64()}
 FACTS = "fact_transactions"
 CUSTOMERS = "dim_customer"
+#: Industries that are crossed with the size of a customer, at most: the first ones of the settings.
+MAX_CROSSED = 12
 
 _NAME = re.compile(r"[a-z0-9_]+")
 
 
 @dataclass(frozen=True)
+class Span:
+    """A span of time relative to a cutoff, as feature names spell it.
+
+    Attributes
+    ----------
+    months
+        Length; None reaches back to the first line.
+    lag_days
+        Days before the cutoff at which the span ends.
+    keeps_start
+        Whether the lag only cuts the end off; otherwise the whole span moves into the past.
+    """
+
+    months: int | None = None
+    lag_days: int = 0
+    keeps_start: bool = False
+
+    @property
+    def label(self) -> str:
+        """Last part of a feature name.
+
+        Examples
+        --------
+        >>> Span(12).label, Span(12, 60).label, Span(12, 60, keeps_start=True).label, Span().label
+        ('12m', '12m_off60d', '12m_lag60d', 'life')
+        """
+        base = "life" if self.months is None else f"{self.months}m"
+        how = "lag" if self.keeps_start else "off"
+        return f"{base}_{how}{self.lag_days}d" if self.lag_days else base
+
+    @property
+    def words(self) -> str:
+        """The span in a description."""
+        base = "up to the cutoff" if self.months is None else f"in the {self.months} months up to the cutoff"
+        if not self.lag_days:
+            return base
+        if self.keeps_start:
+            return f"{base}, its last {self.lag_days} days left out"
+        return base.replace("the cutoff", f"{self.lag_days} days before the cutoff")
+
+    def window(self, cutoff: date) -> Window:
+        """The dates of the span at a cutoff."""
+        if self.months is None:
+            return Window(date.min, add_days(cutoff, -self.lag_days))
+        if self.keeps_start:
+            return lagged_window(cutoff, self.months, self.lag_days)
+        return feature_window(cutoff, self.months, offset_days=self.lag_days)
+
+
+LIFE = Span()
+
+
+@dataclass(frozen=True)
 class FeatureSpec:
     """Declaration of one feature: everything about it that needs no data.
+
+    The catalog file, the date audit, the choice of features for a model that must not lean on the eve of the cutoff
+    (`safe`) and the documentation are made of it; nothing about a feature is ever read off its name.
 
     Attributes
     ----------
@@ -47,13 +106,11 @@ class FeatureSpec:
     family
         First part of the name.
     scope
-        ``all``: every line of the customer. ``div``: the target's lines only.
-    window_months
-        Length of the window in months; None for the whole history.
-    lag_days
-        Days before the cutoff at which the window ends.
-    source
-        Artifact the feature is computed from.
+        ``all``: the same for every target. ``div``: speaks of the target.
+    span
+        What it reads, relative to the cutoff.
+    sources
+        Artifacts the feature is computed from.
     dtype
         Polars type in the feature matrix.
     known_forward
@@ -64,23 +121,45 @@ class FeatureSpec:
         ``zero``: nothing booked counts as a known 0. ``null``: unknown stays null. ``known``: always has a value.
     measures_age
         Whether the value is a number of days before the cutoff, so that a negative one names a day after it.
+    pooled
+        Whether the value rests on lines of other customers and other products too (a rate, a lift, a prior), not on
+        the customer's lines of the scope alone.
+    adjacent
+        Whether the value says mainly what happened close to the cutoff.
     """
 
     name: str
     family: str
     scope: Scope
-    window_months: int | None
-    lag_days: int
-    source: str
+    span: Span
+    sources: tuple[str, ...]
     dtype: Dtype
     known_forward: bool
     description: str
     null_policy: NullPolicy = "zero"
     measures_age: bool = False
+    pooled: bool = False
+    adjacent: bool = False
 
     @property
-    def span(self) -> Span:
-        return Span(self.window_months, self.lag_days)
+    def window_months(self) -> int | None:
+        """Length of the window in months; None for the whole history."""
+        return self.span.months
+
+    @property
+    def lag_days(self) -> int:
+        """Days before the cutoff at which the window ends."""
+        return self.span.lag_days
+
+    @property
+    def safe(self) -> bool:
+        """Whether a model that must not lean on the eve of the cutoff may read it."""
+        return not self.adjacent
+
+    @property
+    def source(self) -> str:
+        """The sources, as the catalog spells them."""
+        return " + ".join(self.sources)
 
 
 @dataclass(frozen=True)
@@ -104,46 +183,19 @@ class Feature:
 
 
 @dataclass(frozen=True)
-class Span:
-    """A span of time relative to a cutoff, as feature names spell it.
+class Shared:
+    """A column of the customer base that features of every target rest on and no matrix holds.
 
     Attributes
     ----------
-    months
-        Length; None reaches back to the first line.
-    lag_days
-        Days before the cutoff at which the span ends.
+    name
+        Column name, ``shared__…``.
+    value
+        Gets the ledger of all lines; returns one value per customer.
     """
 
-    months: int | None = None
-    lag_days: int = 0
-
-    @property
-    def label(self) -> str:
-        """Last part of a feature name: ``12m``, ``12m_off60d``, ``life``.
-
-        Examples
-        --------
-        >>> Span(12).label, Span(12, 60).label, Span().label
-        ('12m', '12m_off60d', 'life')
-        """
-        base = "life" if self.months is None else f"{self.months}m"
-        return f"{base}_off{self.lag_days}d" if self.lag_days else base
-
-    @property
-    def words(self) -> str:
-        """The span in a description."""
-        base = "up to the cutoff" if self.months is None else f"in the {self.months} months up to the cutoff"
-        return base.replace("the cutoff", f"{self.lag_days} days before the cutoff") if self.lag_days else base
-
-    def window(self, cutoff: date) -> Window:
-        """The dates of the span at a cutoff."""
-        if self.months is None:
-            return Window(date.min, add_days(cutoff, -self.lag_days))
-        return feature_window(cutoff, self.months, offset_days=self.lag_days)
-
-
-LIFE = Span()
+    name: str
+    value: Callable[[Ledger], Values]
 
 
 @dataclass(frozen=True)
@@ -168,6 +220,21 @@ class Plan:
         Whether features say which sources know the customer.
     divisions
         (display name, slug) of the division columns, in the order given.
+    skus
+        (SKU, slug) of the product columns; none when they are off.
+    basket, basket_support, basket_topk
+        What the market basket reads (None when it is off), customers a product needs to make a rule, and how many of a
+        customer's rules count.
+    pooled, alpha_industry, alpha_sub
+        What the industry rates read (None when they are off), and the weights of their priors, lines.
+    industries, sub_industries, branches
+        (name, slug) of the columns for values the settings name.
+    branch_mix
+        Whether there are columns about branches and representatives.
+    crossed
+        Industries that are crossed with the size of a customer; none when that is off.
+    allowed
+        (segment, families it may use) of the segments that may not use all.
     """
 
     windows: tuple[int, ...]
@@ -179,10 +246,23 @@ class Plan:
     recency_floor: int
     alpha: float | None
     source_flags: bool
-    divisions: tuple[tuple[str, str], ...]
+    divisions: Named
+    skus: Named
+    basket: Span | None
+    basket_support: int
+    basket_topk: int
+    pooled: Span | None
+    alpha_industry: float
+    alpha_sub: float
+    industries: Named
+    sub_industries: Named
+    branches: Named
+    branch_mix: bool
+    crossed: Named
+    allowed: tuple[tuple[str, tuple[str, ...]], ...]
 
     @classmethod
-    def of(cls, features: FeatureSettings, divisions: Sequence[str]) -> Plan:
+    def of(cls, features: FeatureSettings, divisions: Sequence[str], skus: Sequence[str] = ()) -> Plan:
         """Resolve settings.
 
         Parameters
@@ -191,21 +271,18 @@ class Plan:
             The settings of the features.
         divisions
             Display names of the taxonomy's divisions.
+        skus
+            The taxonomy's SKUs.
 
         Raises
         ------
         ValueError
-            When two divisions share a slug: their columns would have one name.
+            When two divisions, SKUs, industries or branches share a slug: their columns would have one name.
         """
-        slugs: dict[str, str] = {}
-        for name in divisions:
-            if (other := slugs.setdefault(slugify(name), name)) != name:
-                raise ValueError(
-                    f"divisions {other!r} and {name!r} share the column name {slugify(name)!r}; rename one"
-                )
         windows = tuple(sorted(features.windows_months))
         longest = windows[-1]
         halves = [w for w in windows if 2 * w in windows]
+        industries = _named("features.industries", features.industries)
         return cls(
             windows=windows,
             offsets=tuple(features.offset_days) if features.enable_offset_windows else (),
@@ -216,15 +293,47 @@ class Plan:
             recency_floor=features.recency_floor_days,
             alpha=features.eb_alpha_lines if features.use_eb_smoothing else None,
             source_flags=features.add_missingness_flags,
-            divisions=tuple((name, slug) for slug, name in slugs.items()),
+            divisions=_named("divisions", divisions),
+            skus=_named("SKUs", skus) if features.use_sku_signals else (),
+            basket=(
+                Span(features.basket_window_months, features.affinity_lag_days, keeps_start=True)
+                if features.use_market_basket
+                else None
+            ),
+            basket_support=features.basket_min_support,
+            basket_topk=features.basket_topk,
+            pooled=Span(features.pooled_encoders_lookback_months) if features.pooled_encoders_enable else None,
+            alpha_industry=features.pooled_alpha_industry,
+            alpha_sub=features.pooled_alpha_sub,
+            industries=industries,
+            sub_industries=_named("features.sub_industries", features.sub_industries),
+            branches=_named("features.branches", features.branches) if features.use_branch_mix else (),
+            branch_mix=features.use_branch_mix,
+            crossed=industries[:MAX_CROSSED] if features.use_interactions else (),
+            allowed=tuple(sorted((s, tuple(f)) for s, f in features.segment_feature_allowlist.items())),
         )
+
+    @property
+    def further_columns(self) -> tuple[str, ...]:
+        """Columns of the lines that families of this plan read besides those every plan needs."""
+        return (*(("quantity",) if self.skus else ()), *(("branch", "rep") if self.branch_mix else ()))
 
     @property
     def spans(self) -> tuple[Span, ...]:
         """Every span of months the families may ask the ledger's grid for."""
         months = {*self.windows, self.year, self.two_years}
         lags = (0, *self.offsets)
-        return tuple(Span(m, lag) for lag in lags for m in sorted(months))
+        grid = tuple(Span(m, lag) for lag in lags for m in sorted(months))
+        return grid if self.pooled is None or self.pooled in grid else (*grid, self.pooled)
+
+
+def _named(what: str, names: Sequence[str]) -> Named:
+    """Names with the slugs of their columns."""
+    slugs: dict[str, str] = {}
+    for name in names:
+        if (other := slugs.setdefault(slugify(name), name)) != name:
+            raise ValueError(f"{what} {other!r} and {name!r} share the column name {slugify(name)!r}; rename one")
+    return tuple((name, slug) for slug, name in slugs.items())
 
 
 def declare(
@@ -237,10 +346,12 @@ def declare(
     description: str,
     *,
     label: str | None = None,
-    source: str = FACTS,
+    source: str | tuple[str, ...] = FACTS,
     known_forward: bool = False,
     null_policy: NullPolicy = "zero",
     measures_age: bool = False,
+    pooled: bool = False,
+    adjacent: bool | None = None,
     everyone: bool = False,
 ) -> Feature:
     """Declare a feature named by the grammar ``family__scope__metric__window``.
@@ -251,6 +362,11 @@ def declare(
         What the feature reads. Also the last part of the name, unless ``label`` says otherwise.
     value
         Computes it from the ledger of its scope.
+    source
+        Artifact it is computed from, or several.
+    adjacent
+        As in `FeatureSpec`. By default a span of at most a year, whatever its lag, is adjacent, and so is what may
+        speak of days after the cutoff; a family says otherwise where its values do.
 
     Raises
     ------
@@ -264,16 +380,28 @@ def declare(
         name=name,
         family=family,
         scope=scope,
-        window_months=span.months,
-        lag_days=span.lag_days,
-        source=source,
+        span=span,
+        sources=(source,) if isinstance(source, str) else source,
         dtype=dtype,
         known_forward=known_forward,
         description=description,
         null_policy=null_policy,
         measures_age=measures_age,
+        pooled=pooled,
+        adjacent=(known_forward or is_short(span)) if adjacent is None else adjacent,
     )
     return Feature(spec, value, everyone)
+
+
+def is_short(span: Span) -> bool:
+    """Whether a span is no longer than a year: what it holds is mostly close to the cutoff.
+
+    Examples
+    --------
+    >>> is_short(Span(12, 60)), is_short(Span(24)), is_short(LIFE)
+    (True, False, False)
+    """
+    return span.months is not None and span.months <= YEAR_MONTHS
 
 
 def lines_of(scope: Scope) -> str:

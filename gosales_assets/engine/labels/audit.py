@@ -35,10 +35,7 @@ def by_cohort(prevalence: pl.DataFrame) -> pl.DataFrame:
         no rows for an empty roster.
     """
     groups = {"everybody": ("total", "positives", "prevalence")}
-    groups |= {
-        name.replace("_", " "): (f"is_{name}", f"positives_{name}", f"prevalence_{name}")
-        for name in COHORTS
-    }
+    groups |= {name.replace("_", " "): (f"is_{name}", f"positives_{name}", f"prevalence_{name}") for name in COHORTS}
     groups["whitespace"] = ("whitespace", "positives_whitespace", "prevalence_whitespace")
     return pl.concat(
         prevalence.select(cohort=pl.lit(name), customers=customers, positives=positives, prevalence=share)
@@ -98,9 +95,11 @@ def by_month(labels: pl.DataFrame) -> pl.DataFrame:
     months = pl.select(index=pl.int_range(month_index(start), month_index(end) + 1)).select(
         month=from_month_index("index")
     )
-    bought = labels.filter(label=1).group_by(
-        month=pl.col("first_purchase_date_in_window").dt.truncate("1mo")
-    ).len("positives")
+    bought = (
+        labels.filter(label=1)
+        .group_by(month=pl.col("first_purchase_date_in_window").dt.truncate("1mo"))
+        .len("positives")
+    )
     return months.join(bought, on="month", how="left", maintain_order="left").select(
         pl.col("month").dt.to_string("%Y-%m"), pl.col("positives").fill_null(0).cast(pl.Int64)
     )

@@ -5,8 +5,9 @@ the verdict is weighed against other audits.
 
 A name or a declaration proves nothing: a feature called ``…_12m`` may well read 12 months and a week. So the matrix is
 built again from facts that end where the feature says it stops reading. If a stored value changes when nothing but
-later days is taken away, the feature had read them. Compared are also the set of customers and their keys, because a
-roster of today leaks as surely as a sum.
+later days is taken away, the feature had read them, of whichever customer: what rests on the lines of others (lifts,
+rates of an industry, priors, caps) is learned again from the shortened facts like everything else. Compared are also
+the set of customers and their keys, because a roster of today leaks as surely as a sum.
 """
 
 from __future__ import annotations
@@ -20,11 +21,20 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pandera.polars as pa
 import polars as pl
 
-from gosales_assets.engine.features.base import CONTEXT, customer_base, read_all
-from gosales_assets.engine.features.build import feature_matrix
+from gosales_assets.engine.features.base import CONTEXT, customer_base, read_all, told_to_targets
+from gosales_assets.engine.features.build import feature_matrix, only_allowed
 from gosales_assets.engine.features.ledger import Ledger
-from gosales_assets.engine.features.registry import declared, evaluate
-from gosales_assets.engine.features.spec import CUSTOMERS, FACTS, LIFE, Feature, FeatureSpec, Plan, Scope
+from gosales_assets.engine.features.registry import declared, evaluate, shared
+from gosales_assets.engine.features.spec import (
+    CUSTOMERS,
+    FACTS,
+    LIFE,
+    SCOPES,
+    Feature,
+    FeatureSpec,
+    Plan,
+    Scope,
+)
 from gosales_assets.taxonomy import Target
 from gosales_assets.timeline import add_days
 
@@ -82,7 +92,7 @@ class Rebuilt:
     base
         customer_base from the facts known at the cutoff, and the customers known by then.
     lagged
-        By days of lag: the features of scope ``all`` that declare it, from facts that end there.
+        By days of lag: the features of scope ``all`` that declare it and the shared columns, from facts that end there.
     days
         Days with a line known at the cutoff, ascending.
     """
@@ -100,6 +110,7 @@ def rebuild(
     features: FeatureSettings,
     population: PopulationSettings,
     divisions: Sequence[str],
+    skus: Sequence[str] = (),
     assets: pl.DataFrame | None = None,
     mask_tail_days: int = 0,
 ) -> Rebuilt:
@@ -107,7 +118,7 @@ def rebuild(
 
     Parameters
     ----------
-    facts, dim, cutoff, features, population, divisions, assets, mask_tail_days
+    facts, dim, cutoff, features, population, divisions, skus, assets, mask_tail_days
         As for `customer_base`.
 
     Returns
@@ -122,10 +133,11 @@ def rebuild(
         features=features,
         population=population,
         divisions=divisions,
+        skus=skus,
         assets=_assets_upto(assets, cutoff),
         mask_tail_days=mask_tail_days,
     )
-    plan = Plan.of(features, divisions)
+    plan = Plan.of(features, divisions, skus)
     lagged = {}
     for lag, chosen in _lagged(plan, "all").items():
         ledger = read_all(
@@ -134,9 +146,11 @@ def rebuild(
             cutoff,
             features=features,
             divisions=divisions,
+            skus=skus,
             mask_tail_days=mask_tail_days,
         )
-        lagged[lag] = pl.DataFrame(evaluate(chosen, ledger, "all"))
+        # What the lines up to that day tell the features of a target too: a lift rests on all customers' lines.
+        lagged[lag] = pl.DataFrame([*evaluate(chosen, ledger, "all"), *told_to_targets(ledger)])
     return Rebuilt(base, lagged, _days(known))
 
 
@@ -152,6 +166,7 @@ def feature_date_audit(
     ownership: OwnershipSettings,
     population: PopulationSettings,
     divisions: Sequence[str],
+    skus: Sequence[str] = (),
     assets: pl.DataFrame | None = None,
     mask_tail_days: int = 0,
     rebuilt: Rebuilt | None = None,
@@ -172,7 +187,7 @@ def feature_date_audit(
         dim_customer: the roster and industry features rest on it.
     settings
         The settings of the features.
-    ownership, population, divisions, assets, mask_tail_days
+    ownership, population, divisions, skus, assets, mask_tail_days
         As for `build_features`.
     rebuilt
         What `rebuild` returned for the same cutoff and settings; rebuilt here when not given.
@@ -182,7 +197,7 @@ def feature_date_audit(
     DataFrame
         Columns of `FeatureDateAudit`, in the order of the matrix; declared features the matrix lacks come last.
     """
-    plan = Plan.of(settings, divisions)
+    plan = Plan.of(settings, divisions, skus)
     if rebuilt is None:
         rebuilt = rebuild(
             facts,
@@ -191,6 +206,7 @@ def feature_date_audit(
             features=settings,
             population=population,
             divisions=divisions,
+            skus=skus,
             assets=assets,
             mask_tail_days=mask_tail_days,
         )
@@ -204,22 +220,12 @@ def feature_date_audit(
         ownership=ownership,
         population=population,
         divisions=divisions,
+        skus=skus,
         assets=_assets_upto(assets, cutoff),
         mask_tail_days=mask_tail_days,
     )
-    ledgers = {
-        lag: Ledger.read(
-            mine.lazy().filter(_upto(add_days(cutoff, -lag))),
-            rebuilt.base,
-            cutoff,
-            plan,
-            mask_tail_days=mask_tail_days,
-        )
-        for lag in _lagged(plan, "div")
-    }
     lagged = {
-        lag: pl.DataFrame([rebuilt.base["customer_id"], *rebuilt.lagged[lag], *evaluate(chosen, ledgers[lag], "div")])
-        for lag, chosen in _lagged(plan, "div").items()
+        lag: _ended_early(lag, rebuilt, mine, target, cutoff, plan, mask_tail_days) for lag in _lagged(plan, "div")
     }
     days = {"all": rebuilt.days, "div": _days(mine.lazy())}
     seen = dim.filter(_upto(cutoff, "first_seen_date"))["first_seen_date"].max()
@@ -228,6 +234,28 @@ def feature_date_audit(
     rows = [truth.judge(name, specs.get(name), features, base) for name in features.columns]
     rows += [truth.absent(spec) for name, spec in specs.items() if name not in features.columns]
     return pl.DataFrame(rows, schema=COLUMNS)
+
+
+def _ended_early(
+    lag: int, rebuilt: Rebuilt, mine: pl.DataFrame, target: Target, cutoff: date, plan: Plan, mask_tail_days: int
+) -> pl.DataFrame:
+    """The features that declare a lag, from facts that end as many days before the cutoff."""
+    told = rebuilt.lagged[lag]
+    ledger = Ledger.read(
+        mine.lazy().filter(_upto(add_days(cutoff, -lag))),
+        rebuilt.base.with_columns(told[column.name] for column in shared(plan)),
+        cutoff,
+        plan,
+        target=target,
+        mask_tail_days=mask_tail_days,
+    )
+    columns = [
+        *rebuilt.base.select("customer_id", "segment"),
+        *told,
+        *evaluate(_lagged(plan, "div")[lag], ledger, "div"),
+    ]
+    specs = [f.spec for scope in SCOPES for f in _lagged(plan, scope)[lag]]
+    return only_allowed(pl.DataFrame(columns), specs, plan)
 
 
 def _lagged(plan: Plan, scope: Scope) -> dict[int, list[Feature]]:
@@ -259,9 +287,8 @@ def _keys() -> dict[str, FeatureSpec]:
             name=name,
             family=family,
             scope=scope,
-            window_months=LIFE.months,
-            lag_days=LIFE.lag_days,
-            source=source,
+            span=LIFE,
+            sources=(source,),
             dtype="Float64",
             known_forward=False,
             description="",
@@ -307,7 +334,7 @@ class _Truth:
             future = add_days(self.cutoff, -youngest)
             return self._row(name, spec, LEAK, f"{-youngest} days after the cutoff by its own value", future)
         if spec.lag_days and not _same(features, self.lagged[spec.lag_days], name):
-            return self._differs(name, spec, spec.span.window(self.cutoff).until)
+            return self._differs(name, spec, self._declared_end(spec))
         if not _same(features, self.fresh, name) or (name in base.columns and not _same(base, self.base, name)):
             return self._differs(name, spec, self.cutoff)
         latest = self._latest(spec)
@@ -327,15 +354,19 @@ class _Truth:
         return self._row(name, spec, LEAK, reason, beyond)
 
     def _latest(self, spec: FeatureSpec) -> date | None:
-        if spec.source == CUSTOMERS:
+        if FACTS not in spec.sources:
             return self.seen
         window = spec.span.window(self.cutoff)
-        days = self.days[spec.scope]
+        days = self.days[_lines_of(spec)]
         at = bisect_right(days, window.until)
         return days[at - 1] if at and days[at - 1] > window.after else None
 
+    def _declared_end(self, spec: FeatureSpec) -> date:
+        """Last day a feature says it reads: from the lag alone, not from the window its code looks at."""
+        return add_days(self.cutoff, -spec.lag_days)
+
     def _first_after(self, spec: FeatureSpec, end: date) -> date | None:
-        lines = self.facts.filter(self.target.lines()) if spec.scope == "div" else self.facts
+        lines = self.facts.filter(self.target.lines()) if _lines_of(spec) == "div" else self.facts
         return lines.filter(~_upto(end)).select(pl.col("order_date").min()).collect().item()
 
     def _row(
@@ -346,12 +377,17 @@ class _Truth:
             "family": spec.family if spec else UNDECLARED,
             "scope": spec.scope if spec else "all",
             "source_table": spec.source if spec else None,
-            "declared_window_end": spec.span.window(self.cutoff).until if spec else None,
+            "declared_window_end": self._declared_end(spec) if spec else None,
             "latest_event_date": latest,
             "cutoff": self.cutoff,
             "status": status,
             "reason": reason,
         }
+
+
+def _lines_of(spec: FeatureSpec) -> Scope:
+    """Whose lines may show in a feature: those of all products when it rests on other customers and products too."""
+    return "all" if spec.pooled else spec.scope
 
 
 def _smallest(column: pl.Series) -> int | None:

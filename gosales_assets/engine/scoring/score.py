@@ -16,6 +16,7 @@ from gosales_assets.engine.modeling.calibration import apply_map, logit
 from gosales_assets.engine.modeling.document import load_booster, model_version
 from gosales_assets.engine.modeling.explain import N_REASONS, contributions, reasons
 from gosales_assets.engine.modeling.rows import matrix
+from gosales_assets.engine.scoring.conform import require_features
 from gosales_assets.taxonomy import Target
 from gosales_assets.timeline import label_window
 
@@ -31,6 +32,7 @@ def score(
     *,
     target: Target,
     cutoff: date,
+    feature_list: Mapping[str, Any],
     window_months: int,
     population: PopulationSettings,
     n_jobs: int = 1,
@@ -45,6 +47,8 @@ def score(
         Feature matrix as of the cutoff, with segment, ownership and the ``context__`` columns.
     target, cutoff
         Whose scores, as of which day (included).
+    feature_list
+        The canonical list of features in force: names, types, and the version the model must have been trained on.
     window_months
         Months the probability speaks of, from the day after the cutoff.
     population
@@ -64,9 +68,11 @@ def score(
     ValueError
         When the model is of another division or cutoff, or was trained on other segments.
     FeatureError
-        When a feature the model reads is missing or holds text.
+        When a feature the model reads is missing or of another type than listed, or the model was trained on another
+        list. Columns that are not listed are not read.
     """
     _refuse_foreign(model, target, cutoff, population)
+    require_features(features, model, feature_list)
     window = label_window(cutoff, window_months)
     rows = features.filter(pl.col("segment").is_in(list(population.segments))).sort("customer_id")
     margin, p, why = _baseline(model, rows) if model["booster"] is None else _predicted(model, rows, n_jobs)

@@ -1,9 +1,10 @@
 """Market basket: which products go with a target, and what a customer's products say about it.
 
-Belongs here: the rules of one target at one cutoff and the affinity of every customer under the rules of all targets.
-Does not belong here: percentiles and weights (`components`) and model features.
+Belongs here: what customers hold in the basket window, the rules of one target, and the affinity of every customer
+under rules: the one definition of lift, for the ranking and for model features alike. Does not belong here: percentiles
+and weights (`components`), names and nulls of features.
 
-Both functions read the same window, ``(cutoff - basket_window_months, cutoff - affinity_lag_days]``. The lag keeps the
+Everything reads the same window, ``(cutoff - basket_window_months, cutoff - affinity_lag_days]``. The lag keeps the
 newest lines out: a product bought together with the target on the eve of the cutoff is the purchase itself, not a sign
 of it. Presence means at least one line of the product in the window.
 """
@@ -14,10 +15,11 @@ from collections.abc import Iterable
 from datetime import date
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
 from gosales_assets.taxonomy import Target
-from gosales_assets.timeline import lagged_window
+from gosales_assets.timeline import Window, lagged_window
 
 if TYPE_CHECKING:
     from gosales_assets.settings import FeatureSettings
@@ -45,11 +47,31 @@ AFFINITY_SCHEMA: dict[str, pl.DataType] = {
 _LIFT_DECIMALS = 9
 
 
-def _lines(facts: pl.LazyFrame, cutoff: date, features: FeatureSettings) -> pl.LazyFrame:
-    """The fact lines of the basket window that name customer, product and division."""
-    window = lagged_window(cutoff, features.basket_window_months, features.affinity_lag_days)
+def _mean(lifts: pl.Expr) -> pl.Expr:
+    return lifts.mean().round(_LIFT_DECIMALS)
+
+
+def _window(cutoff: date, features: FeatureSettings) -> Window:
+    return lagged_window(cutoff, features.basket_window_months, features.affinity_lag_days)
+
+
+def _lines(facts: pl.LazyFrame, window: Window) -> pl.LazyFrame:
+    """The lines of a window that name customer, product and division."""
     known = pl.all_horizontal(pl.col("customer_id", "product_sku", "product_division").is_not_null())
-    return facts.lazy().filter(window.contains("order_date") & known)
+    return facts.filter(window.contains("order_date") & known)
+
+
+def held(facts: pl.LazyFrame, window: Window) -> pl.DataFrame:
+    """What each customer bought in a window, once: ``customer_id``, ``product_sku``, ``product_division``.
+
+    Parameters
+    ----------
+    facts
+        Lines; ``customer_id`` may be any key of a customer.
+    window
+        The basket window.
+    """
+    return _lines(facts, window).select("customer_id", "product_sku", "product_division").unique().collect()
 
 
 def mb_rules(facts: pl.LazyFrame, target: Target, cutoff: date, *, features: FeatureSettings) -> pl.DataFrame:
@@ -78,23 +100,25 @@ def mb_rules(facts: pl.LazyFrame, target: Target, cutoff: date, *, features: Fea
         ``lift``, ``n_customers`` (customers active in the window). Sorted by lift and support descending, then SKU;
         no rows, but the columns, when nothing qualifies.
     """
-    pairs = (
-        _lines(facts, cutoff, features)
-        .select("customer_id", "product_sku", target.lines().alias("in_target"))
-        .unique()
-        .collect()
-    )
+    return rules_of(held(facts.lazy(), _window(cutoff, features)), target, features.basket_min_support)
+
+
+def rules_of(baskets: pl.DataFrame, target: Target, min_support: int) -> pl.DataFrame:
+    """The rules `mb_rules` describes, from what customers hold (`held`)."""
+    # Queries as a whole: this is asked for every target, and often of few customers.
+    pairs = baskets.lazy().select("customer_id", "product_sku", target.lines().alias("in_target")).unique().collect()
     n_customers = pairs["customer_id"].n_unique()
     in_target = pairs.filter("in_target")
-    buyers = in_target.select("customer_id").unique()
+    buyers = in_target.select("customer_id").unique().with_columns(buys=pl.lit(1))
     own = sorted({*in_target["product_sku"], *target.skus})
     baseline = buyers.height / max(1, n_customers)
     return (
-        pairs.filter(~pl.col("product_sku").is_in(own))
-        .join(buyers.with_columns(buys=pl.lit(1)), on="customer_id", how="left")
+        pairs.lazy()
+        .filter(~pl.col("product_sku").is_in(own))
+        .join(buyers.lazy(), on="customer_id", how="left")
         .group_by("product_sku")
         .agg(support=pl.len(), target_customers=pl.col("buys").sum())
-        .filter(pl.col("support") >= features.basket_min_support)
+        .filter(pl.col("support") >= min_support)
         .with_columns(
             division=pl.lit(target.slug),
             baseline_division_rate=pl.lit(baseline),
@@ -106,6 +130,50 @@ def mb_rules(facts: pl.LazyFrame, target: Target, cutoff: date, *, features: Fea
         )
         .select(pl.col(name).cast(dtype) for name, dtype in RULE_SCHEMA.items())
         .sort("lift", "support", "product_sku", descending=[True, True, False])
+        .collect()
+    )
+
+
+def lifts_of(baskets: pl.DataFrame, rules: pl.DataFrame, topk: int) -> pl.DataFrame:
+    """What the products of each customer say about one target, in numbers.
+
+    Parameters
+    ----------
+    baskets
+        What customers hold (`held`), who are whole numbers here.
+    rules
+        The rules of one target.
+    topk
+        How many of a customer's strongest rules the third number averages.
+
+    Returns
+    -------
+    pl.DataFrame
+        One row per customer with at least one rule among its products, sorted: ``customer_id``,
+        ``mb_lift_max``, ``mb_lift_mean`` and ``mb_lift_topk``, the mean of the ``topk`` highest lifts, or of all
+        when there are fewer.
+    """
+    # Rules stand strongest first, so that (customer, rule) as one sorted integer puts a customer's rules in order.
+    ordered = rules.sort("lift", descending=True, maintain_order=True).with_row_index("rule")
+    pairs = baskets.lazy().join(ordered.lazy().select("product_sku", "rule"), on="product_sku").collect()
+    width = max(1, ordered.height)
+    keys = np.unique(pairs["customer_id"].to_numpy() * width + pairs["rule"].to_numpy())
+    customer, lift = keys // width, ordered["lift"].to_numpy()[keys % width]
+    first = np.flatnonzero(np.diff(customer, prepend=-1))
+    count = np.diff(np.append(first, len(keys)))
+    place = np.arange(len(keys)) - np.repeat(first, count)
+
+    def mean(of_strongest: int) -> np.ndarray:
+        total = np.bincount(np.repeat(np.arange(len(first)), count), np.where(place < of_strongest, lift, 0.0))
+        return np.round(total / np.minimum(count, of_strongest), _LIFT_DECIMALS)
+
+    return pl.DataFrame(
+        {
+            "customer_id": customer[first],
+            "mb_lift_max": lift[first],
+            "mb_lift_mean": mean(width),
+            "mb_lift_topk": mean(topk),
+        }
     )
 
 
@@ -142,8 +210,8 @@ def customer_affinity(
     if ordered.is_empty():
         return pl.DataFrame(schema=AFFINITY_SCHEMA)
     skus = ordered.select("product_sku").unique().sort("product_sku").with_row_index("sku")
-    held = (
-        _lines(facts, cutoff, features)
+    baskets = (
+        _lines(facts.lazy(), _window(cutoff, features))
         .select("customer_id", "product_sku")
         .join(skus.lazy(), on="product_sku")
         .select("customer_id", "sku")
@@ -153,10 +221,10 @@ def customer_affinity(
     keyed = ordered.join(skus, on="product_sku", how="left", maintain_order="left", validate="m:1")
     # One target at a time keeps the product of customers, products and targets out of memory.
     best = [
-        held.lazy()
+        baskets.lazy()
         .join(part.lazy().select("sku", "rule", "lift"), on="sku")
         .group_by("customer_id")
-        .agg(pl.col("rule").min(), mb_lift_mean=pl.col("lift").mean().round(_LIFT_DECIMALS))
+        .agg(pl.col("rule").min(), mb_lift_mean=_mean(pl.col("lift")))
         for part in keyed.partition_by("division", maintain_order=True)
     ]
     return (

@@ -43,7 +43,8 @@ def dim(lines: pl.DataFrame, **others: date) -> pl.DataFrame:
     seen = lines.group_by("customer_id").agg(first_seen_date=pl.col("order_date").min())
     more = pl.DataFrame({"customer_id": list(others), "first_seen_date": list(others.values())}, schema=seen.schema)
     everyone = pl.concat([seen, more]).group_by("customer_id").agg(pl.col("first_seen_date").min())
-    return everyone.with_columns(industry=pl.lit(None, pl.String)).sort("customer_id")
+    unknown = pl.lit(None, pl.String)
+    return everyone.with_columns(industry=unknown, industry_sub=unknown).sort("customer_id")
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class World:
     ownership: OwnershipSettings = field(default_factory=OwnershipSettings)
     population: PopulationSettings = field(default_factory=PopulationSettings)
     divisions: tuple[str, ...] = TAXONOMY.divisions
+    skus: tuple[str, ...] = TAXONOMY.skus
     assets: pl.DataFrame | None = None
     options: dict[str, Any] = field(default_factory=dict)
 
@@ -72,6 +74,7 @@ class World:
             features=self.features,
             population=self.population,
             divisions=self.divisions,
+            skus=self.skus,
             assets=self.assets,
             **self.options,
         )
@@ -86,6 +89,7 @@ class World:
             ownership=self.ownership,
             population=self.population,
             divisions=self.divisions,
+            skus=self.skus,
             assets=self.assets,
             **self.options,
         )
@@ -94,6 +98,29 @@ class World:
 def uncapped(**changes: Any) -> FeatureSettings:
     """Settings with the winsor quantile at 1: nothing is capped."""
     return FeatureSettings(gp_winsor_p=1.0, **changes)
+
+
+def everything(**changes: Any) -> FeatureSettings:
+    """Settings with every family on, for the names of `peopled`."""
+    names = {"industries": ("Aerospace", "R&D"), "sub_industries": ("Drones",), "branches": ("Ohio",)}
+    more = {"basket_min_support": 2, **names, **changes}
+    return FeatureSettings().everything().model_copy(update=more)
+
+
+def peopled(world: World) -> World:
+    """The world with industries, branches and representatives, by customer and line, some unknown."""
+    number = pl.col("customer_id").str.extract(r"(\d+)$").cast(pl.Int64).fill_null(0)
+    industries, subs = ("Aerospace", "r & d", "Toys", None), ("Drones", "Kites", None)
+    return world.but(
+        dim=world.dim.with_columns(
+            industry=(number % 4).replace_strict(dict(enumerate(industries)), return_dtype=pl.String),
+            industry_sub=(number % 3).replace_strict(dict(enumerate(subs)), return_dtype=pl.String),
+        ),
+        facts=world.facts.with_columns(
+            branch=pl.when(pl.col("gross_profit") > 300).then(pl.lit("Ohio")).otherwise(pl.lit("Texas")),
+            rep=pl.when(pl.col("quantity") > 1).then(pl.lit("Ann Möller")),
+        ),
+    )
 
 
 FIXTURE_LINES: tuple[Line, ...] = (

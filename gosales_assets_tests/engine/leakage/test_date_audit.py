@@ -12,7 +12,7 @@ from gosales_assets.engine.leakage import date_audit
 from gosales_assets.engine.leakage.date_audit import FeatureDateAudit, feature_date_audit, rebuild
 from gosales_assets.settings import FeatureSettings
 from gosales_assets.taxonomy import Target
-from gosales_assets.timeline import add_days, feature_window, until
+from gosales_assets.timeline import Window, add_days, feature_window, lagged_window, until
 from gosales_assets_tests.engine.features.worlds import (
     CUTOFF,
     FACTS,
@@ -20,8 +20,10 @@ from gosales_assets_tests.engine.features.worlds import (
     World,
     assets_of_c,
     dim,
+    everything,
     facts,
     fixture,
+    peopled,
     random_world,
 )
 
@@ -29,7 +31,12 @@ PRINTERS: Target = TAXONOMY.target("printers")
 
 
 def settings_of(world: World) -> dict:
-    return {"population": world.population, "divisions": world.divisions, "assets": world.assets}
+    return {
+        "population": world.population,
+        "divisions": world.divisions,
+        "skus": world.skus,
+        "assets": world.assets,
+    }
 
 
 def audit(world: World, build: FeatureBuild | pl.DataFrame, base: pl.DataFrame, **options) -> pl.DataFrame:
@@ -80,6 +87,72 @@ def test_honest_features_pass(world, base, target):
     assert table["feature"].to_list() == world.build(base).features.columns
     assert (table["latest_event_date"] <= world.cutoff).all()
     assert (table["latest_event_date"] <= table["declared_window_end"]).all()
+
+
+@pytest.mark.parametrize("allowed", [{}, {"warm": ("rfm", "mb", "src"), "cold": ("src",)}])
+def test_honest_features_of_every_family_pass(allowed):
+    world = peopled(random_world(4, features=everything(segment_feature_allowlist=allowed)))
+    base = world.base()
+    build = world.build(base)
+    table = audit(world, build, base)
+    assert by_status(table, "OK") == set(table["feature"]) == set(build.features.columns)
+
+
+def test_what_rests_on_others_is_dated_by_the_lines_of_all():
+    """A lift or a rate of an industry reads lines of every product, not the target's alone."""
+    world = peopled(random_world(4, features=everything()))
+    later = facts([("K0001", add_days(CUTOFF, -5), "Services", "Services", 1.0, 1.0)])
+    later = later.with_columns(branch=pl.lit(None, pl.String), rep=pl.lit(None, pl.String))
+    lines = pl.concat([world.facts.filter(until(add_days(CUTOFF, -70))), later]).sort("customer_id", "order_date")
+    world = world.but(facts=lines)
+    base = world.base()
+    table = audit(world, world.build(base), base)
+    found = {r["feature"]: r for r in table.iter_rows(named=True)}
+    rate, lift = found["enc__div__industry_tx_rate__24m"], found["mb__div__lift_max__12m_lag60d"]
+    assert rate["latest_event_date"] == add_days(CUTOFF, -5)
+    assert rate["source_table"] == "fact_transactions + dim_customer"
+    assert lift["latest_event_date"] <= lift["declared_window_end"] == add_days(CUTOFF, -60)
+    assert found["rfm__div__tx_n__3m"]["latest_event_date"] != add_days(CUTOFF, -5)
+
+
+def test_a_basket_that_ends_later_than_declared_is_found(monkeypatch):
+    """Lines of other customers, 59 days before the cutoff, change the rules and so the lifts of everybody."""
+    world = random_world(4, features=FeatureSettings(basket_min_support=2))
+    buyers = world.facts["customer_id"].unique().sort()
+    lines = facts([(c, add_days(CUTOFF, -59), "Solidworks", "SWX_Core", 50.0, 1.0) for c in buyers[::2]])
+    world = world.but(facts=pl.concat([world.facts, lines]).sort("customer_id", "order_date"))
+    base = world.base()
+    assert by_status(audit(world, world.build(base), base), "LEAK") == set()
+
+    def a_day_less(cutoff: date, months: int, lag_days: int):
+        return lagged_window(cutoff, months, lag_days - 1)
+
+    monkeypatch.setattr(spec, "lagged_window", a_day_less)
+    base = world.base()
+    table = audit(world, world.build(base), base)
+    assert by_status(table, "LEAK") == {f for f in table["feature"] if f.startswith("mb__")}
+    assert row(table, "mb__div__lift_max__12m_lag60d")["latest_event_date"] == add_days(CUTOFF, -59)
+
+
+def test_an_industry_rate_that_reads_a_day_too_many_is_found(monkeypatch):
+    def a_day_late(cutoff: date, column: str = "order_date") -> pl.Expr:
+        return until(add_days(cutoff, 1), column)
+
+    def late_window(cutoff: date, months: int, offset_days: int = 0, mask_tail_days: int = 0):
+        window = feature_window(cutoff, months, offset_days, mask_tail_days)
+        return Window(window.after, add_days(window.until, 1))
+
+    world = peopled(random_world(4, features=everything()))
+    other = facts([("K0001", add_days(CUTOFF, 1), "Services", "Services", 50.0, 1.0)])
+    other = other.with_columns(branch=pl.lit(None, pl.String), rep=pl.lit(None, pl.String))
+    world = world.but(facts=pl.concat([world.facts, other]).sort("customer_id", "order_date"))
+    monkeypatch.setattr(ledger, "until", a_day_late)
+    monkeypatch.setattr(spec, "feature_window", late_window)
+    base = world.base()
+    leaks = by_status(audit(world, world.build(base), base), "LEAK")
+    # Nobody bought the target: it is the lines of all that make the rate.
+    assert {"enc__div__industry_tx_rate__24m", "enc__div__sub_tx_rate__24m"} <= leaks
+    assert "rfm__div__tx_n__3m" not in leaks
 
 
 def test_latest_days_are_those_of_the_data():

@@ -10,6 +10,7 @@ from gosales_assets.engine.modeling.document import load_booster, model_version
 from gosales_assets.engine.modeling.explain import contributions, reasons, summarise
 from gosales_assets.engine.modeling.report import Training
 from gosales_assets.engine.modeling.rows import FeatureError, matrix
+from gosales_assets.engine.scoring.conform import unlisted
 from gosales_assets.engine.scoring.schema import DivisionScores
 from gosales_assets.engine.scoring.score import score
 from gosales_assets.settings import PopulationSettings
@@ -27,10 +28,17 @@ def now() -> pl.DataFrame:
     return world.history(cutoffs=[world.CUTOFF], seed=9)[world.CUTOFF].features
 
 
+def list_of(model: dict) -> dict:
+    """The list the model was trained on."""
+    n = int(model["feature_list_version"].removeprefix("list-of-"))
+    return world.feature_list(n)
+
+
 def scored(model: dict, features: pl.DataFrame, **changes: object) -> pl.DataFrame:
     asked = {
         "target": world.TARGET,
         "cutoff": world.CUTOFF,
+        "feature_list": list_of(model),
         "window_months": 6,
         "population": world.POPULATION,
     }
@@ -134,6 +142,29 @@ def test_missing_features_are_named_and_extra_ones_ignored(trained: Training, no
         scored(trained.model, now.drop("f2", "f4"))
     extra = now.with_columns(pl.lit("text").alias("zz")).select(sorted([*now.columns, "zz"]))
     assert scored(trained.model, extra).equals(scored(trained.model, now))
+    assert unlisted(extra, list_of(trained.model)) == ["zz"]
+    assert unlisted(now, list_of(trained.model)) == []
+
+
+def test_a_feature_of_another_type_is_named(trained: Training, now: pl.DataFrame) -> None:
+    """Numbers of another type fail like text: the list says what a feature is."""
+    for dtype in (pl.Float32, pl.String):
+        with pytest.raises(FeatureError, match=rf"f3 \({dtype} instead of Float64\).*rebuild the features"):
+            scored(trained.model, now.with_columns(pl.col("f3").cast(dtype)))
+
+
+def test_a_model_of_another_list_is_refused(trained: Training, now: pl.DataFrame) -> None:
+    longer = world.feature_list(7)
+    with pytest.raises(FeatureError, match=r"trained on the feature list list-of-6, the list in force is list-of-7"):
+        scored(trained.model, now.with_columns(f6=pl.lit(0.0)), feature_list=longer)
+    shorter = world.feature_list(5) | {"version": trained.model["feature_list_version"]}
+    with pytest.raises(FeatureError, match="model reads f5, which the feature list does not hold"):
+        scored(trained.model, now, feature_list=shorter)
+
+
+def test_the_order_of_the_columns_is_the_models(trained: Training, now: pl.DataFrame) -> None:
+    turned = now.select(sorted(now.columns, reverse=True))
+    assert scored(trained.model, turned).equals(scored(trained.model, now))
 
 
 def test_foreign_models_are_refused(trained: Training, now: pl.DataFrame) -> None:

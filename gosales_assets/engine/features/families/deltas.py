@@ -1,7 +1,7 @@
 """The newest window against the one of equal length before it: is the customer growing?
 
 Exists when one window is twice another; the longest such pair is used. The earlier value is the long window less the
-short one, on uncapped money.
+short one, on uncapped money. Together with the long window a delta tells the short one, so it is as adjacent as that.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ def declare_features(plan: Plan) -> Iterator[Feature]:
                 partial(_delta, months=months, metric=metric),
                 f"{words} less that of the {months} months before.",
                 label=f"delta_{label}",
+                adjacent=True,
             )
             yield declare(
                 "rfm",
@@ -43,6 +44,7 @@ def declare_features(plan: Plan) -> Iterator[Feature]:
                 f"{words} over that of the {months} months before; null when the latter is not positive.",
                 label=f"ratio_{label}",
                 null_policy="null",
+                adjacent=True,
             )
 
 

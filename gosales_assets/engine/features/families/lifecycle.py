@@ -50,6 +50,7 @@ def declare_features(plan: Plan) -> Iterator[Feature]:
         value=_last_gap,
         description="Days since the last line, without the floor of the recency; null without one.",
         measures_age=True,
+        adjacent=True,
     )
     yield life(
         "gap_median_days",

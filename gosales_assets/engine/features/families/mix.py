@@ -75,6 +75,7 @@ def declare_features(plan: Plan) -> Iterator[Feature]:
         partial(_target_share, span=year),
         f"Share of the target in gross profit {year.words}, in [0, 1]; {smoothing}.",
         null_policy="null",
+        pooled=True,
         everyone=True,
     )
 

@@ -1,7 +1,8 @@
 """How long ago a customer last bought, as days, their logarithm, and decayed by half-lives.
 
 Days below the floor are raised to it: whether the last order was three days ago or ten says more about the day of the
-cutoff than about the customer. Never bought is null, not a large number of days.
+cutoff than about the customer. Never bought is null, not a large number of days. The whole history is looked through,
+and still the last order is mostly close to the cutoff.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ def declare_features(plan: Plan) -> Iterator[Feature]:
             f"Days since {since}; {floor}null without one.",
             null_policy="null",
             measures_age=True,
+            adjacent=True,
         )
         yield declare(
             "rfm",
@@ -42,6 +44,7 @@ def declare_features(plan: Plan) -> Iterator[Feature]:
             _log,
             f"ln(1 + days since {since}); null without one.",
             null_policy="null",
+            adjacent=True,
         )
         for half_life in plan.half_lives:
             yield declare(
@@ -54,6 +57,7 @@ def declare_features(plan: Plan) -> Iterator[Feature]:
                 f"2^(-d/{half_life}) for d days since {since}; null without one.",
                 label=f"hl{half_life}",
                 null_policy="null",
+                adjacent=True,
             )
 
 

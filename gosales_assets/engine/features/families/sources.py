@@ -22,9 +22,8 @@ def _flag(name: str, source: str, value: Callable[[Ledger], Values], description
         name=f"src__{name}",
         family="src",
         scope="all",
-        window_months=LIFE.months,
-        lag_days=LIFE.lag_days,
-        source=source,
+        span=LIFE,
+        sources=(source,),
         dtype="Int8",
         known_forward=False,
         description=description,
@@ -38,4 +37,4 @@ def _has_lines(ledger: Ledger) -> np.ndarray:
 
 
 def _has_industry(ledger: Ledger) -> Values:
-    return ledger.customers["has_industry"]
+    return ledger.customers["industry"].is_not_null()

@@ -36,6 +36,7 @@ def _window(scope: Scope, span: Span) -> Iterator[Feature]:
         "Float64",
         partial(_profit, span=span),
         f"Gross profit of the {what} {span.words}{capped}.",
+        pooled=not span.lag_days,
     )
     yield declare(
         "rfm",
