@@ -26,7 +26,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from gosales_assets.taxonomy import LabelBasis, Target, Taxonomy, TaxonomyError
+from gosales_assets.taxonomy import LabelBasis, Target, Taxonomy, TaxonomyError, read_skus
 from gosales_assets.timeline import Calendar
 
 ENV_PREFIX = "GOSALES__"
@@ -673,12 +673,10 @@ class Settings(BaseSettings):
             products = Taxonomy.reference()
         if denylist is None:
             return products
-        from gosales_assets.sources.denylist import read_denylist
-
         try:
-            return products.without(read_denylist(denylist))
+            return products.without(read_skus(denylist))
         except TaxonomyError as error:
-            raise TaxonomyError(f"labels.denylist_skus_csv: {denylist}: {error}") from None
+            raise TaxonomyError(f"labels.denylist_skus_csv, {denylist}: {error}") from None
 
     @cached_property
     def targets(self) -> tuple[Target, ...]:

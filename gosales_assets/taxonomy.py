@@ -252,7 +252,7 @@ class Taxonomy:
         skus: set[str] = set()
         for name in denied:
             if known and fold(name) not in known:
-                near = get_close_matches(fold(name), list(known), n=1)
+                near = get_close_matches(fold(name), sorted(known), n=1)
                 hint = f"; did you mean {known[near[0]]!r}?" if near else ""
                 raise TaxonomyError(f"{name!r} is no SKU of the taxonomy{hint}")
             skus.add(known.get(fold(name), name.strip()))
@@ -324,6 +324,36 @@ class Taxonomy:
         else:
             targets = tuple(_division_target(d, products) for d in sorted({p.division for p in products}))
         return cls(products, targets)
+
+
+#: Headers a list of SKUs may stand under, in any case; the first that is there.
+SKU_HEADERS = ("sku", "product_sku", "gp_col")
+
+
+def read_skus(path: str | Path) -> list[str]:
+    """Read a list of SKUs: trimmed, each once, sorted.
+
+    Parameters
+    ----------
+    path
+        CSV file with one of `SKU_HEADERS`. Blank cells are left out; other columns are notes.
+
+    Raises
+    ------
+    TaxonomyError
+        When the file is missing or cannot be read, or has no such column.
+    """
+    if not Path(path).is_file():
+        raise TaxonomyError("the file does not exist")
+    try:
+        table = pl.read_csv(path, infer_schema=False)
+    except pl.exceptions.PolarsError as error:
+        raise TaxonomyError(f"not a CSV file in UTF-8 with a header ({str(error).splitlines()[0]})") from None
+    headers = {fold(header): header for header in reversed(table.columns)}
+    column = next((headers[name] for name in SKU_HEADERS if name in headers), None)
+    if column is None:
+        raise TaxonomyError(f"needs a column {', '.join(SKU_HEADERS[:-1])} or {SKU_HEADERS[-1]}")
+    return sorted(set(table[column].str.strip_chars().drop_nulls()) - {""})
 
 
 _PRODUCT_FIELDS = (

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 DPI = 80
 BLUE, PALE, ORANGE, INK = "#3b6ea8", "#b9cee6", "#d9822b", "#22262b"
-_TEXT = {"fontsize": 8, "color": INK, "parse_math": False}
+_TEXT: dict[str, Any] = {"fontsize": 8, "color": INK, "parse_math": False}
 #: Inches: a row of bars, a column of them, the gap between columns.
 _ROW, _COLUMN, _GAP = 0.2, 3.0, 0.15
 #: Characters of a name on a bar.
@@ -122,8 +122,8 @@ def history(title: str, cutoffs: pl.DataFrame) -> dg.MarkdownMetadataValue:
     closed = ~cutoffs["censored"]
     for column, color in (("prevalence", BLUE), ("prevalence_whitespace", ORANGE)):
         percent = (100 * cutoffs[column]).fill_null(float("nan"))
-        axes.plot(every.filter(closed), percent.filter(closed), color=color, linewidth=1, marker="o", markersize=4)
-        axes.plot(every.filter(~closed), percent.filter(~closed), color=color, linewidth=0, marker="o", markersize=4, markerfacecolor="white")  # fmt: skip
+        for of, look in ((closed, {"linewidth": 1}), (~closed, {"linewidth": 0, "markerfacecolor": "white"})):
+            axes.plot(every.filter(of), percent.filter(of), color=color, marker="o", markersize=4, **look)
     ticks = every.gather_every(max(1, -(-cutoffs.height // _TICKS)))
     axes.set_xticks(ticks.to_list(), [str(cutoffs["cutoff"][i]) for i in ticks])
     axes.set_ylim(bottom=0)

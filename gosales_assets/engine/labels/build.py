@@ -83,17 +83,17 @@ def build_labels(
     """
     facts = facts.lazy()
     as_of = as_of or infer_as_of(facts)
-    lengths = list(_window_lengths(window_months, labels))
-    windows = {months: label_window(cutoff, months, buffer_days) for months in lengths}
+    windows = {n: label_window(cutoff, n, buffer_days) for n in _window_lengths(window_months, labels)}
     # One pass over the facts serves ownership and every window that may be tried.
-    wanted = target.lines() & until(windows[lengths[-1]].until)
+    wanted = target.lines() & until(max(window.until for window in windows.values()))
     lines = facts.filter(wanted).select(_LINE_COLUMNS).collect(engine="streaming").lazy()
     known = known_customers(facts, dim, cutoff, mode=labels.mode, population=population, assets=assets)
     customers = _cohorts(lines, known, target, cutoff, ownership, assets)
-    for months, window in windows.items():
-        labelled = _label(customers, lines, target, window, labels.gp_min_threshold)
+    for months in windows:
+        labelled = _label(customers, lines, target, windows[months], labels.gp_min_threshold)
         if labelled["label"].sum() >= (labels.sparse_min_positive_target or 0):
             break
+    window = windows[months]
     return labelled.select(
         "customer_id",
         division=pl.lit(target.slug),
