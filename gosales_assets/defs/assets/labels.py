@@ -74,20 +74,19 @@ def build(platform: Platform) -> list[Any]:
         from gosales_assets.engine.labels.manifest import cutoff_manifest as manifest
 
         by_cutoff = {key.partition("|")[0]: frame for key, frame in labels.items()}
-        target, mode = platform.target(context), settings.labels.mode
-        window_months = settings.label_window_months(target)
+        target = platform.target(context)
         document = manifest(
             target,
             by_cutoff,
             fact_transactions,
             labels_settings=settings.labels,
-            window_months=window_months,
+            window_months=settings.label_window_months(target),
             as_of=declared_as_of(settings.sources.sales_log),
             fact_checksum=checksums["fact_transactions"]["sha256"],
         )
         picture = pictures.history(
             f"{target.display}: prevalence over cutoffs",
-            audit.by_cutoff(by_cutoff, mode=mode, window_months=window_months),
+            audit.by_cutoff(by_cutoff, mode=settings.labels.mode),
         )
         return Result({"cutoff_manifest": document}, metadata={"cutoff_manifest": {"prevalence": picture}})
 

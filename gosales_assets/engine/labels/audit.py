@@ -105,15 +105,15 @@ def by_month(labels: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def by_cutoff(labels: Mapping[str, pl.DataFrame], *, mode: str, window_months: int) -> pl.DataFrame:
+def by_cutoff(labels: Mapping[str, pl.DataFrame], *, mode: str) -> pl.DataFrame:
     """Prevalence over the cutoffs of a division.
 
     Parameters
     ----------
     labels
         Label frames by cutoff (``YYYY-MM-DD``).
-    mode, window_months
-        As asked for.
+    mode
+        As for `label_prevalence`.
 
     Returns
     -------
@@ -128,7 +128,7 @@ def by_cutoff(labels: Mapping[str, pl.DataFrame], *, mode: str, window_months: i
             prevalence="prevalence",
             prevalence_whitespace="prevalence_whitespace",
             censored=pl.col("censored") > 0,
-            widened=pl.lit(frame["effective_window_months"][0] > window_months),
+            widened=pl.lit(frame["effective_window_months"][0] > frame["requested_window_months"][0]),
         )
         for cutoff, frame in known.items()
     ]

@@ -102,6 +102,7 @@ def build_labels(
         label="label",
         window_start=pl.lit(window.first_day),
         window_end=pl.lit(window.last_day),
+        requested_window_months=pl.lit(window_months, pl.Int16),
         effective_window_months=pl.lit(months, pl.Int16),
         ownership="ownership",
         segment="segment",

@@ -30,7 +30,10 @@ class Labels(_Table):
     label: pl.Int8 = pa.Field(isin=[0, 1], description="1 when the target was bought in the window, net of returns.")
     window_start: pl.Date = pa.Field(description="First day of the label window.")
     window_end: pl.Date = pa.Field(description="Last day of the label window.")
-    effective_window_months: pl.Int16 = pa.Field(ge=1, description="Length of the window used, months.")
+    requested_window_months: pl.Int16 = pa.Field(ge=1, description="Length of the window asked for, months.")
+    effective_window_months: pl.Int16 = pa.Field(
+        ge=1, description="Length of the window used, months; longer if widened."
+    )
     ownership: pl.String = pa.Field(isin=["owner", "lapsed", "never"], description="Ownership at the cutoff.")
     segment: pl.String = pa.Field(isin=["warm", "cold", "prospect"], description="Segment at the cutoff.")
     is_new_logo: pl.Int8 = pa.Field(isin=[0, 1], description="Had bought nothing by the cutoff.")
