@@ -61,16 +61,17 @@ def _listed(parser: argparse.ArgumentParser, option: str, text: str, kind: Calla
 def measure(sizes: Sequence[int], areas: Sequence[str], folder: Path) -> dict[str, dict[str, Any]]:
     """Everything asked, by area and size; each in a process of its own."""
     measured: dict[str, dict[str, Any]] = {"world": {}, **{area: {} for area in areas}}
-    small = [area for area in areas if area not in ("families", "run")]
+    crowded = [area for area in areas if area in ("families", "labels")]
+    small = [area for area in areas if area not in (*crowded, "run")]
     for size in sizes if small else ():
         where = folder / str(size)
         measured["world"][str(size)] = _in_process("world", str(size), where)
         for area in small:
             measured[area][str(size)] = _in_process(area, str(size), where)
         shutil.rmtree(where)
-    if "families" in areas:
+    for area in crowded:
         for size in CROWDS if sizes == list(SIZES) else sizes:
-            measured["families"][str(size)] = _in_process("families", str(size), folder / "crowd" / str(size))
+            measured[area][str(size)] = _in_process(area, str(size), folder / "crowd" / str(size))
             shutil.rmtree(folder / "crowd" / str(size))
     if "run" in areas:
         for world in [DEMO_SIZE, *([str(LARGE_RUN)] if LARGE_RUN in sizes else [])]:
@@ -105,7 +106,7 @@ def _in_process(what: str, size: str, folder: Path) -> dict[str, Any]:
 
 
 def _child(what: str, size: str, folder: str, out: str) -> int:
-    from bench import families, features, run, star, training, world
+    from bench import families, features, labels, run, star, training, world
 
     customers = None if size == DEMO_SIZE else int(size)
     work: dict[str, Callable[[Any, Path], dict[str, Any]]] = {
@@ -113,6 +114,7 @@ def _child(what: str, size: str, folder: str, out: str) -> int:
         "star": star.measure,
         "features": features.measure,
         "families": families.measure,
+        "labels": labels.measure,
         "training": training.measure,
         "run": run.measure,
         "again": run.again,

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from bench.timing import growth_exponent
 
-AREAS = ("star", "features", "families", "training", "run")
+AREAS = ("star", "features", "families", "labels", "training", "run")
 
 #: Most each number may be.
 TARGETS = {
@@ -24,6 +24,8 @@ TARGETS = {
     "features": 15.0,
     "families": 25.0,
     "families_growth": 1.1,
+    "labels": 8.0,
+    "labels_growth": 1.1,
     "training": 1.5,
     "outside_share_demo": 0.40,
     "outside_share_10000": 0.10,
@@ -37,6 +39,7 @@ _WHAT = {
     "star": "star build / plain scan-and-write",
     "features": "features per cutoff / one plain group-by",
     "families": "every family, 14 targets / one plain group-by",
+    "labels": "labels, 14 targets x 12 cutoffs / plain group-bys",
     "training": "training / bare LightGBM fits",
 }
 
@@ -74,9 +77,10 @@ def _verdicts(measured: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, 
         for size, got in measured.get(area, {}).items():
             for name, ratio in _ratios(got).items():
                 yield what, f"{size} customers{name}", ratio, TARGETS[area]
-    if (exponent := _families_growth(measured)) is not None:
-        at = " to ".join((min(measured["families"], key=int), max(measured["families"], key=int)))
-        yield "growth of every family, processor time", f"{at} customers", exponent, TARGETS["families_growth"]
+    for area, grown in (("families", "every family"), ("labels", "labels")):
+        if (exponent := _cpu_growth(measured, area)) is not None:
+            at = " to ".join((min(measured[area], key=int), max(measured[area], key=int)))
+            yield f"growth of {grown}, processor time", f"{at} customers", exponent, TARGETS[f"{area}_growth"]
     for size, got in measured.get("run", {}).items():
         at = "demo" if size == "demo" else f"{size} customers"
         yield "share of gosales run outside the engine", at, got["outside_share"], TARGETS[f"outside_share_{size}"]
@@ -88,9 +92,9 @@ def _verdicts(measured: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, 
         yield "runs of a second run with nothing changed", at, got["again"]["runs"], TARGETS["runs_of_null_run"]
 
 
-def _families_growth(measured: Mapping[str, Mapping[str, Any]]) -> float | None:
+def _cpu_growth(measured: Mapping[str, Mapping[str, Any]], area: str) -> float | None:
     """Exponent of processor seconds over customers: it is the same on a machine that others use."""
-    by_size = measured.get("families", {})
+    by_size = measured.get(area, {})
     return growth_exponent([int(s) for s in by_size], [got["cpu_seconds"] for got in by_size.values()])
 
 
@@ -162,7 +166,7 @@ def _spent(area: str, got: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     if area == "star":
         for layout in ("wide", "tidy"):
             yield f"star {layout}", f"{got[layout]['seconds']:.3f}", f"{got[layout]['plain_seconds']:.3f}"
-    elif area in ("features", "families", "training"):
+    elif area in ("features", "families", "labels", "training"):
         yield area, f"{got['seconds']:.3f}", f"{got['plain_seconds']:.3f}"
     elif area == "run":
         yield f"gosales run, {got['runs']} runs, {got['steps']} steps", f"{got['seconds']:.1f}", ""

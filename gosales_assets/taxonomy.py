@@ -147,7 +147,7 @@ class Target:
             assert self.division is not None
             own = match_key(division) == fold(self.division)
             if self.denied:
-                own &= ~match_key(sku).is_in(sorted(map(fold, self.denied)))
+                own &= ~match_key(sku).is_in(sorted(map(fold, self.denied))).fill_null(False)
             return own.fill_null(False)
         return pl.col(sku).is_in(sorted(self.skus)).fill_null(False)
 

@@ -98,7 +98,7 @@ def bars(title: str, *panels: Panel) -> dg.MarkdownMetadataValue:
             middle = 1 - (row + 0.5) * _ROW / height
             long = (length / longest if longest else 0.0) * _COLUMN / width
             corner = (left / width, middle - 0.4 * _ROW / height)
-            figure.add_artist(Rectangle(corner, long, 0.8 * _ROW / height, color=PALE))
+            figure.add_artist(Rectangle(corner, long, 0.8 * _ROW / height, facecolor=PALE, linewidth=0))
             figure.text((left + 0.05) / width, middle, text, va="center", **_TEXT)
     return markdown(figure, title)
 
