@@ -70,7 +70,8 @@ def measure(
 ) -> dict[str, dict[str, Any]]:
     """Everything asked, by area and size; each in a process of its own."""
     measured: dict[str, dict[str, Any]] = {"world": {}, **{area: {} for area in areas}}
-    small = [area for area in areas if area not in ("star_scale", "families", "run", "limit")]
+    crowded = [area for area in areas if area in ("families", "labels")]
+    small = [area for area in areas if area not in (*crowded, "star_scale", "run", "limit")]
     for size in sizes if small else ():
         where = folder / str(size)
         measured["world"][str(size)] = _in_process("world", str(size), where)
@@ -82,9 +83,9 @@ def measure(
         written = _in_process("lines", str(size), where)
         measured["star_scale"][str(size)] = written | _in_process("star_scale", str(size), where)
         shutil.rmtree(where)
-    if "families" in areas:
+    for area in crowded:
         for size in CROWDS if sizes == list(SIZES) else sizes:
-            measured["families"][str(size)] = _in_process("families", str(size), folder / "crowd" / str(size))
+            measured[area][str(size)] = _in_process(area, str(size), folder / "crowd" / str(size))
             shutil.rmtree(folder / "crowd" / str(size))
     if "run" in areas:
         for world in [DEMO_SIZE, *([str(LARGE_RUN)] if LARGE_RUN in sizes else [])]:
@@ -123,7 +124,7 @@ def _in_process(what: str, size: str, folder: Path) -> dict[str, Any]:
 
 
 def _child(what: str, size: str, folder: str, out: str) -> int:
-    from bench import families, features, limit, run, star, training, world, worth
+    from bench import families, features, labels, limit, run, star, training, world, worth
 
     customers = None if size in (DEMO_SIZE, REAL) else int(size)
     work: dict[str, Callable[[Any, Path], dict[str, Any]]] = {
@@ -133,6 +134,7 @@ def _child(what: str, size: str, folder: str, out: str) -> int:
         "star_scale": star.measure_lines,
         "features": features.measure,
         "families": families.measure,
+        "labels": labels.measure,
         "training": training.measure,
         "worth": worth.measure,
         "run": run.measure,

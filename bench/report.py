@@ -16,7 +16,7 @@ from rich.table import Table
 
 from bench.timing import growth_exponent
 
-AREAS = ("star", "star_scale", "features", "families", "training", "worth", "run", "limit")
+AREAS = ("star", "star_scale", "features", "families", "labels", "training", "worth", "run", "limit")
 
 #: Most each number may be; what it must exceed, where its name is among `ABOVE`.
 TARGETS = {
@@ -26,6 +26,8 @@ TARGETS = {
     "features": 15.0,
     "families": 25.0,
     "families_growth": 1.1,
+    "labels": 8.0,
+    "labels_growth": 1.1,
     "training": 1.3,
     "outside_share_demo": 0.40,
     "outside_share_10000": 0.10,
@@ -62,6 +64,7 @@ _WHAT = {
     "star": "star build / plain scan-and-write",
     "features": "features per cutoff / one plain group-by",
     "families": "every family, 14 targets / one plain group-by",
+    "labels": "labels, 14 targets x 12 cutoffs / plain group-bys",
     "training": "training / bare LightGBM and scikit-learn fits",
 }
 
@@ -109,9 +112,10 @@ def _verdicts(measured: Mapping[str, Mapping[str, Any]]) -> Iterator[Judged]:
     for size, got in measured.get("star_scale", {}).items():
         yield _WHAT["star"], f"{size} lines, tidy", got["ratio"], "star_scale"
         yield "peak MiB of the star build", f"{size} lines, tidy", got["peak_mb"], "star_scale_peak_mb"
-    if (exponent := _families_growth(measured)) is not None:
-        at = " to ".join((min(measured["families"], key=int), max(measured["families"], key=int)))
-        yield "growth of every family, processor time", f"{at} customers", exponent, "families_growth"
+    for area, grown in (("families", "every family"), ("labels", "labels")):
+        if (exponent := _cpu_growth(measured, area)) is not None:
+            at = " to ".join((min(measured[area], key=int), max(measured[area], key=int)))
+            yield f"growth of {grown}, processor time", f"{at} customers", exponent, f"{area}_growth"
     yield from _run_verdicts(measured.get("run", {}))
     for size, got in measured.get("worth", {}).items():
         found = {"all": got["gains"]["all"]["mean of targets"], "expiry": got["expiry"], "basket": got["basket"]}
@@ -132,9 +136,9 @@ def _run_verdicts(run: Mapping[str, Any]) -> Iterator[Judged]:
         yield "runs of a second run with nothing changed", at, got["again"]["runs"], "runs_of_null_run"
 
 
-def _families_growth(measured: Mapping[str, Mapping[str, Any]]) -> float | None:
+def _cpu_growth(measured: Mapping[str, Mapping[str, Any]], area: str) -> float | None:
     """Exponent of processor seconds over customers: it is the same on a machine that others use."""
-    by_size = measured.get("families", {})
+    by_size = measured.get(area, {})
     return growth_exponent([int(s) for s in by_size], [got["cpu_seconds"] for got in by_size.values()])
 
 
@@ -250,7 +254,7 @@ def _spent(area: str, got: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     if area == "star":
         for log in _logs(got):
             yield f"star {log}", f"{got[log]['seconds']:.3f}", f"{got[log]['plain_seconds']:.3f}"
-    elif area in ("star_scale", "features", "families", "training"):
+    elif area in ("star_scale", "features", "families", "labels", "training"):
         yield area, f"{got['seconds']:.3f}", f"{got['plain_seconds']:.3f}"
     elif area == "worth":
         yield area, f"{got['seconds']:.1f}", ""

@@ -27,7 +27,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from gosales_assets.taxonomy import LabelBasis, Target, Taxonomy, TaxonomyError
+from gosales_assets.taxonomy import LabelBasis, Target, Taxonomy, TaxonomyError, read_skus
 from gosales_assets.timeline import Calendar
 
 ENV_PREFIX = "GOSALES__"
@@ -48,7 +48,6 @@ Population = Literal["whitespace", "all"]
 #: a knob that silently does nothing is worse than none.
 NOT_IN_EFFECT: tuple[str, ...] = (
     "sources.sales_log.database",
-    "labels.denylist_skus_csv",
     "whitespace.capacity_mode",
     "whitespace.accounts_per_rep",
     "whitespace.als_blend_weights",
@@ -308,7 +307,11 @@ class LabelSettings(Section):
     gp_min_threshold: float = Field(
         0.0, description="Net gross profit in the window must exceed this, account currency."
     )
-    denylist_skus_csv: str | None = Field(None, description="CSV of SKUs that never make a label.")
+    denylist_skus_csv: str | None = Field(
+        None,
+        description="CSV of SKUs that make neither a label nor an owner, relative to the configuration file; "
+        "column `sku`, `product_sku` or `gp_col`.",
+    )
     per_division_window_months: dict[str, Months] = Field(
         {}, description="Window by target slug, months; targets not named use the timeline's."
     )
@@ -703,6 +706,10 @@ class Settings(BaseSettings):
         try:
             self.calendar  # noqa: B018 - raises when the dates do not fit
             overlaps = self.products.overlaps(t for t in self.targets if t.ranked)
+            if emptied := [t for t in self.targets if t.denied and self.products.products and not t.skus]:
+                raise TaxonomyError(
+                    f"labels.denylist_skus_csv: every SKU of {emptied[0].slug!r} is denied; take it out of `divisions`"
+                )
         except TaxonomyError as error:
             raise ValueError(str(error)) from None
         if overlaps:
@@ -737,13 +744,20 @@ class Settings(BaseSettings):
 
     @cached_property
     def products(self) -> Taxonomy:
-        """The taxonomy in force."""
-        spec = self.taxonomy
+        """The taxonomy in force; no target counts what the denylist names."""
+        spec, denylist = self.taxonomy, self.labels.denylist_skus_csv
         if spec.path:
-            return Taxonomy.from_file(spec.path, base=Taxonomy.reference() if spec.extend else None)
-        if spec.divisions:
-            return Taxonomy.from_divisions(spec.divisions, spec.label_basis)
-        return Taxonomy.reference()
+            products = Taxonomy.from_file(spec.path, base=Taxonomy.reference() if spec.extend else None)
+        elif spec.divisions:
+            products = Taxonomy.from_divisions(spec.divisions, spec.label_basis)
+        else:
+            products = Taxonomy.reference()
+        if denylist is None:
+            return products
+        try:
+            return products.without(read_skus(denylist))
+        except TaxonomyError as error:
+            raise TaxonomyError(f"labels.denylist_skus_csv, {denylist}: {error}") from None
 
     @cached_property
     def targets(self) -> tuple[Target, ...]:
@@ -774,12 +788,14 @@ class Settings(BaseSettings):
     def digest(self, *sections: str) -> str:
         """sha256 of the named sections (all when none is named): what a code version depends on.
 
-        What a path points at counts, not where it lies: products and targets are hashed as read, and of the sources
-        only the file names are, because their bytes are observed as inputs. So moving a project, or naming its
-        configuration by another path, makes nothing stale, and editing the taxonomy does.
+        What a path points at counts, not where it lies: products and targets are hashed as read, the denylist as part
+        of the targets, and of the sources only the file names are, because their bytes are observed as inputs. So
+        moving a project, or naming its configuration by another path, makes nothing stale, and editing the taxonomy or
+        the denylist does.
         """
         tree = self.resolved()
         tree.pop("artifact_root")
+        tree["labels"].pop("denylist_skus_csv")
         tree["taxonomy"] = {
             "products": [asdict(p) for p in self.products.products],
             "targets": [asdict(t) for t in self.products.targets],

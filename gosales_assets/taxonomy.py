@@ -126,6 +126,8 @@ class Target:
         Whether the target may stand in the ranked whitespace list. Ranked targets share no SKU.
     quantity_only
         Those of its SKUs that are booked with quantity but without gross profit.
+    denied
+        SKUs whose lines count for no target, see `Taxonomy.without`; none of them is among ``skus``.
     """
 
     slug: str
@@ -137,12 +139,16 @@ class Target:
     trainable: bool = True
     ranked: bool = True
     quantity_only: frozenset[str] = frozenset()
+    denied: frozenset[str] = frozenset()
 
     def lines(self, sku: str = "product_sku", division: str = "product_division") -> pl.Expr:
         """Boolean expression: the fact line belongs to the target. The only such predicate in the package."""
         if self.kind == "division":
             assert self.division is not None
-            return (match_key(division) == fold(self.division)).fill_null(False)
+            own = match_key(division) == fold(self.division)
+            if self.denied:
+                own &= ~match_key(sku).is_in(sorted(map(fold, self.denied))).fill_null(False)
+            return own.fill_null(False)
         return pl.col(sku).is_in(sorted(self.skus)).fill_null(False)
 
     def quantity_lines(self, sku: str = "product_sku", division: str = "product_division") -> pl.Expr:
@@ -229,6 +235,31 @@ class Taxonomy:
             if a.skus & b.skus
         ]
 
+    def without(self, denied: Iterable[str]) -> Taxonomy:
+        """The same products, with SKUs that count for no target: their lines make no label, owner, event or rule.
+
+        Parameters
+        ----------
+        denied
+            SKUs, or second headers of a product, in any case. Without a product map nothing tells a wrong name.
+
+        Raises
+        ------
+        TaxonomyError
+            When a name is no SKU of the product map; the message suggests the nearest.
+        """
+        known = {fold(name): p.sku for p in self.products for name in (*p.aliases, p.sku)}
+        skus: set[str] = set()
+        for name in denied:
+            if known and fold(name) not in known:
+                near = get_close_matches(fold(name), sorted(known), n=1)
+                hint = f"; did you mean {known[near[0]]!r}?" if near else ""
+                raise TaxonomyError(f"{name!r} is no SKU of the taxonomy{hint}")
+            skus.add(known.get(fold(name), name.strip()))
+        return replace(
+            self, targets=tuple(replace(t, skus=t.skus - skus, denied=t.denied | skus) for t in self.targets)
+        )
+
     @classmethod
     def reference(cls) -> Taxonomy:
         """The built-in map: 38 product headers in 12 divisions, 17 distinct targets."""
@@ -293,6 +324,36 @@ class Taxonomy:
         else:
             targets = tuple(_division_target(d, products) for d in sorted({p.division for p in products}))
         return cls(products, targets)
+
+
+#: Headers a list of SKUs may stand under, in any case; the first that is there.
+SKU_HEADERS = ("sku", "product_sku", "gp_col")
+
+
+def read_skus(path: str | Path) -> list[str]:
+    """Read a list of SKUs: trimmed, each once, sorted.
+
+    Parameters
+    ----------
+    path
+        CSV file with one of `SKU_HEADERS`. Blank cells are left out; other columns are notes.
+
+    Raises
+    ------
+    TaxonomyError
+        When the file is missing or cannot be read, or has no such column.
+    """
+    if not Path(path).is_file():
+        raise TaxonomyError("the file does not exist")
+    try:
+        table = pl.read_csv(path, infer_schema=False)
+    except pl.exceptions.PolarsError as error:
+        raise TaxonomyError(f"not a CSV file in UTF-8 with a header ({str(error).splitlines()[0]})") from None
+    headers = {fold(header): header for header in reversed(table.columns)}
+    column = next((headers[name] for name in SKU_HEADERS if name in headers), None)
+    if column is None:
+        raise TaxonomyError(f"needs a column {', '.join(SKU_HEADERS[:-1])} or {SKU_HEADERS[-1]}")
+    return sorted(set(table[column].str.strip_chars().drop_nulls()) - {""})
 
 
 _PRODUCT_FIELDS = (

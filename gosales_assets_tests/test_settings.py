@@ -299,6 +299,40 @@ def test_moving_a_project_changes_no_digest_and_editing_its_products_does(tmp_pa
     assert Settings.load(files[1], environ={}).digest("taxonomy") != here.digest("taxonomy")
 
 
+def denying(folder: Path, text: str | None) -> Settings:
+    """Settings of a file that names a denylist beside it."""
+    file = write(folder / "gosales.yaml", {"labels": {"denylist_skus_csv": "deny.csv"}})
+    if text is not None:
+        (folder / "deny.csv").write_text(text, encoding="utf-8")
+    return Settings.load(file, environ={})
+
+
+def test_editing_the_denylist_makes_what_reads_targets_stale(tmp_path: Path) -> None:
+    """Oracle L6: by content; where the file lies and how its lines stand changes nothing."""
+    one = denying(tmp_path / "one", "sku\nSWX_Core\n")
+    same = denying(tmp_path / "same", "note,sku\n,SWX_Core\n,swx_core\n")
+    other = denying(tmp_path / "other", "sku\nSWX_Core\nSW_Inspection\n")
+    assert one.digest() == same.digest()
+    for section in ("taxonomy", "divisions"):
+        assert len({s.digest(section) for s in (one, other, load())}) == 3
+    assert one.products.target("solidworks").skus == other.products.target("solidworks").skus | {"SW_Inspection"}
+    assert all(t.denied == {"SWX_Core"} for t in one.targets)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, r"labels\.denylist_skus_csv, .*deny\.csv: the file does not exist"),
+        ("sku\nSWX_Cor\n", r"labels\.denylist_skus_csv, .*deny\.csv: 'SWX_Cor' is no SKU .* mean 'SWX_Core'"),
+        ("name\nSWX_Core\n", r"labels\.denylist_skus_csv, .*deny\.csv: needs a column"),
+        ("sku\nTraining\n", "every SKU of 'training' is denied"),
+    ],
+)
+def test_a_denylist_that_cannot_hold_is_an_error_that_names_it(tmp_path: Path, text: str | None, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        denying(tmp_path, text)
+
+
 def test_the_digest_is_the_same_in_every_process(tmp_path: Path) -> None:
     import os
     import subprocess

@@ -16,6 +16,7 @@ from gosales_assets.taxonomy import (
     fold,
     fold_header,
     match_key,
+    read_skus,
     slugify,
 )
 
@@ -225,3 +226,60 @@ def test_no_alias_stands_for_two_fields() -> None:
     every = [a for aliases in FIELD_ALIASES.values() for a in aliases]
     assert len(every) == len(set(every))
     assert all(fold_header(a) == a for a in every)
+
+
+# --- denied SKUs
+
+
+def test_no_target_counts_what_is_denied() -> None:
+    reference = Taxonomy.reference()
+    without = reference.without([" swx_core ", "Training"])
+    assert all(t.denied == {"SWX_Core", "Training"} and not t.skus & t.denied for t in without.targets)
+    assert without.products == reference.products  # they are still sold
+    frame = pl.DataFrame(
+        {
+            "product_sku": ["SWX_Core", " swx_core", "SW_Inspection", "Training", None],
+            "product_division": ["Solidworks"] * 4 + ["Solidworks"],
+        }
+    )
+    # By division: all lines but the denied. A line whose SKU is unknown was counted before, and is not denied.
+    assert frame.select(without.target("solidworks").lines()).to_series().to_list() == [False, False, True, False, True]
+    assert not frame.select(without.target("training").lines()).to_series().any()
+    assert reference.without([]) == reference
+
+
+def test_a_denied_name_that_is_no_product_is_an_error_that_suggests_one() -> None:
+    with pytest.raises(TaxonomyError, match="'SWX_Cor' is no SKU of the taxonomy; did you mean 'SWX_Core'"):
+        Taxonomy.reference().without(["SWX_Cor"])
+
+
+@pytest.mark.parametrize(
+    ("text", "skus"),
+    [
+        ("sku\nB\n A \nB\n\n", ["A", "B"]),
+        ("note,Product_SKU\nold,A\n,\n", ["A"]),
+        ("GP_Col,why\n00123,x\n", ["00123"]),  # a name, not a number
+        ("gp_col,sku\nA,B\n", ["B"]),  # the first of the known headers
+        ("sku\n", []),
+    ],
+)
+def test_a_list_of_skus(tmp_path: Path, text: str, skus: list[str]) -> None:
+    (tmp_path / "deny.csv").write_text(text, encoding="utf-8")
+    assert read_skus(tmp_path / "deny.csv") == skus
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"name\nA\n", "sku, product_sku or gp_col"),
+        (b"", "not a CSV file"),
+        (b"sku\nA,B\n", "not a CSV file"),
+        (b"sku\n\xff\xfe\n", "not a CSV file"),
+        (None, "does not exist"),
+    ],
+)
+def test_a_list_of_skus_that_cannot_be_read_is_an_error(tmp_path: Path, content: bytes | None, message: str) -> None:
+    if content is not None:
+        (tmp_path / "deny.csv").write_bytes(content)
+    with pytest.raises(TaxonomyError, match=message):
+        read_skus(tmp_path / "deny.csv")

@@ -125,10 +125,21 @@ def spec_of(artifact: Artifact, code_version: str | None = None) -> dg.AssetSpec
 
 @dataclass(frozen=True)
 class Result:
-    """What a stage's function returns: objects by artifact name, and what its contracts found."""
+    """What a stage's function returns.
+
+    Attributes
+    ----------
+    outputs
+        Objects by artifact name.
+    findings
+        What its contracts found.
+    metadata
+        What is recorded beside a file, by artifact name: pictures, counts. No part of its data version.
+    """
 
     outputs: Mapping[str, Any]
     findings: Sequence[Finding] = ()
+    metadata: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 Body = Callable[..., "Result | Mapping[str, Any]"]
@@ -283,8 +294,8 @@ def _id(artifacts: Sequence[Artifact], name: str) -> str:
 
 
 def _output(context: dg.AssetExecutionContext, artifact: Artifact, result: Result, partition: str | None) -> dg.Output:
-    where = placeholders(artifact, partition)
-    return dg.Output(result.outputs[artifact.name], output_name=artifact.name, metadata=dict(where))
+    about = {**placeholders(artifact, partition), **result.metadata.get(artifact.name, {})}
+    return dg.Output(result.outputs[artifact.name], output_name=artifact.name, metadata=about)
 
 
 def _verdict(key: dg.AssetCheckKey, finding: Finding) -> dg.AssetCheckResult:

@@ -106,7 +106,7 @@ def assets_as_of(assets: pl.DataFrame | pl.LazyFrame | None, cutoff: date) -> pl
     )
 
 
-def belongs_to(target: Target, denylist: frozenset[str] = frozenset()) -> pl.Expr:
+def belongs_to(target: Target) -> pl.Expr:
     """Boolean expression over `assets_as_of`: the asset is one of the target's; never null.
 
     By its product and division, as lines of the log are; where only one of the two is known, by that one: a product
@@ -116,14 +116,11 @@ def belongs_to(target: Target, denylist: frozenset[str] = frozenset()) -> pl.Exp
     ----------
     target
         Whose assets.
-    denylist
-        SKUs that count for nothing.
     """
     sku, division = pl.col("product_sku"), pl.col("division")
     by_sku = division.is_null() & sku.is_in(sorted(target.skus)).fill_null(False)
     by_name = sku.is_null() & (match_key(division) == fold(target.display)).fill_null(False)
-    mine = target.lines("product_sku", "division") | by_sku | by_name
-    return mine & ~sku.is_in(sorted(denylist)).fill_null(False)
+    return target.lines("product_sku", "division") | by_sku | by_name
 
 
 def _required(assets: pl.DataFrame | pl.LazyFrame) -> pl.LazyFrame:

@@ -42,10 +42,19 @@ def roster(dim: pl.LazyFrame | pl.DataFrame, cutoff: date) -> pl.DataFrame:
     return known.select("customer_id").unique().sort("customer_id").collect()
 
 
-def _net_positive(lines: pl.Expr) -> pl.Expr:
-    """Aggregation: net quantity or net gross profit of the marked lines is positive, returns taken off."""
-    quantity = pl.col("quantity").filter(lines).sum().round(QUANTITY_DECIMALS)
-    return (quantity > 0) | (cents("gross_profit").filter(lines).sum() > 0)
+def _net_positive(lines: pl.LazyFrame, spans: dict[str, pl.Expr]) -> pl.LazyFrame:
+    """Per customer and span of days: whether net quantity or net gross profit is positive, returns taken off."""
+    measures = {"quantity": pl.col("quantity"), "cents": cents("gross_profit")}
+    counted = {(m, s): pl.when(inside).then(measures[m]).otherwise(0) for m in measures for s, inside in spans.items()}
+    net = lines.select("customer_id", **{f"{m}_{s}": value for (m, s), value in counted.items()})
+    return (
+        net.group_by("customer_id")
+        .agg(pl.all().sum())
+        .select(
+            "customer_id",
+            **{s: (pl.col(f"quantity_{s}").round(QUANTITY_DECIMALS) > 0) | (pl.col(f"cents_{s}") > 0) for s in spans},
+        )
+    )
 
 
 def ownership(
@@ -56,7 +65,6 @@ def ownership(
     *,
     lookback_months: int | None,
     reinclude_days: int,
-    denylist: frozenset[str] = frozenset(),
     assets: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Whether each customer owns the target at the cutoff.
@@ -83,8 +91,6 @@ def ownership(
         Months of purchases that make an owner; None: ever.
     reinclude_days
         Days since the last expiry after which an owner without purchases counts as lapsed.
-    denylist
-        SKUs that make no owner.
     assets
         fact_assets; None is no assets.
 
@@ -93,28 +99,21 @@ def ownership(
     DataFrame
         ``customer_id``, ``ownership``; one row per customer, sorted.
     """
-    recent = Window(add_days(cutoff, -reinclude_days), cutoff).contains()
-    inside = pl.lit(True) if lookback_months is None else feature_window(cutoff, lookback_months).contains()
-    bought = (
-        facts.filter(target.lines() & until(cutoff) & ~pl.col("product_sku").is_in(sorted(denylist)))
-        .group_by("customer_id")
-        .agg(
-            ever=_net_positive(pl.lit(True)),
-            inside=_net_positive(inside),
-            recent=_net_positive(recent),
-        )
-    )
+    spans = {"ever": pl.lit(True), "recent": Window(add_days(cutoff, -reinclude_days), cutoff).contains()}
+    if lookback_months is not None:
+        spans["inside"] = feature_window(cutoff, lookback_months).contains()
+    bought = _net_positive(facts.filter(target.lines() & until(cutoff)), spans)
     long_expired = pl.col("expiration_date") <= add_days(cutoff, -reinclude_days)
     owned = (
         assets_as_of(assets, cutoff)
         .lazy()
-        .filter(belongs_to(target, denylist))
+        .filter(belongs_to(target))
         .group_by("customer_id")
         .agg(asset=pl.lit(True), expired=long_expired.fill_null(False).all())
     )
-    flags = ("ever", "inside", "recent", "asset", "expired")
+    flags = (*spans, "asset", "expired")
     reincluded = pl.col("expired") & ~pl.col("recent")
-    holds = pl.col("inside") | (pl.col("asset") & ~pl.col("expired"))
+    holds = pl.col("ever" if lookback_months is None else "inside") | (pl.col("asset") & ~pl.col("expired"))
     return (
         customers.lazy()
         .select("customer_id")
@@ -130,7 +129,7 @@ def ownership(
             .otherwise(pl.lit(NEVER)),
         )
         .sort("customer_id")
-        .collect()
+        .collect(engine="streaming")
     )
 
 

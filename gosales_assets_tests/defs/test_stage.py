@@ -24,6 +24,7 @@ class World:
         self.conserved = True
         self.recent = True
         self.extra: list[Finding] = []
+        self.about: dict[str, dict[str, Any]] = {}
         self.judged = True
         self.absent: str | None = None
         self.computed = 0
@@ -51,7 +52,8 @@ class World:
             ),
             Finding("row_counts", "contract_recent", self.recent, "WARN", "" if self.recent else "the log is old"),
         ]
-        return Result(outputs, [*(verdicts if self.judged else verdicts[1:]), *self.extra])
+        found = [*(verdicts if self.judged else verdicts[1:]), *self.extra]
+        return Result(outputs, found, metadata=self.about)
 
 
 def _violations(rows: int) -> pl.DataFrame:
@@ -125,6 +127,19 @@ def test_a_stage_publishes_evidence_then_verdicts_then_the_rest(tiny: Tiny) -> N
     assert happened[0] == "contract_violations"
     assert set(happened[-2:]) == {"row_counts", "checksums"}
     assert sorted(happened[1:-2]) == sorted(["contract_schema"] * 3 + ["contract_conservation", "contract_recent"])
+
+
+def test_what_is_recorded_beside_a_file_is_no_part_of_its_version(tiny: Tiny, world: World) -> None:
+    def recorded(picture: str) -> tuple[Any, Any]:
+        world.about = {"row_counts": {"picture": dg.MetadataValue.md(picture)}}
+        events = tiny.launch(COUNTS, BROKEN, SUMS).get_asset_materialization_events()
+        made = {e.asset_key.path[-1]: e.step_materialization_data.materialization for e in events if e.asset_key}
+        assert "picture" not in made["checksums"].metadata
+        return made["row_counts"].metadata["picture"].value, (made["row_counts"].tags or {})["dagster/data_version"]
+
+    (one, version), (two, again) = recorded("one"), recorded("two")
+    assert (one, two) == ("one", "two")
+    assert version == again
 
 
 def test_checks_of_the_step_that_made_a_file_count_as_current(tiny: Tiny) -> None:

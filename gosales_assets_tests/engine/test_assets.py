@@ -164,7 +164,8 @@ def test_a_missing_column_is_named() -> None:
         ("simulation", None, "Simulation", True),
         ("solidworks", "SWX_Core", None, True),
         ("simulation", None, None, False),
-        ("solidworks", "Denied", "Solidworks", False),
+        ("solidworks", "SW_Inspection", "Solidworks", False),  # denied
+        ("solidworks", "SW_Inspection", None, False),
     ],
 )
 def test_assets_belong_to_a_target_by_product_then_by_division(
@@ -172,7 +173,7 @@ def test_assets_belong_to_a_target_by_product_then_by_division(
 ) -> None:
     one = pl.DataFrame({"product_sku": [sku], "division": [division]}, schema={
         "product_sku": pl.String, "division": pl.String})  # fmt: skip
-    mine = belongs_to(TAXONOMY.target(target), frozenset({"Denied"}))
+    mine = belongs_to(TAXONOMY.without(["SW_Inspection"]).target(target))
     assert one.select(mine=mine)["mine"].to_list() == [expected]
 
 

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from gosales_assets.engine.population import ownership, roster, segments
-from gosales_assets.taxonomy import Taxonomy
+from gosales_assets.taxonomy import Target, Taxonomy
 
 CUTOFF = date(2024, 6, 30)
 TAXONOMY = Taxonomy.reference()
@@ -38,10 +38,10 @@ def who(*ids: str) -> pl.DataFrame:
     return pl.DataFrame({"customer_id": list(ids)}, schema={"customer_id": pl.String})
 
 
-def owned(lines: pl.LazyFrame, held: pl.DataFrame | None = None, **more: object) -> str:
+def owned(lines: pl.LazyFrame, held: pl.DataFrame | None = None, target: Target = SOLIDWORKS, **more: object) -> str:
     """Ownership of customer A."""
     options = {"lookback_months": None, "reinclude_days": 365, **more}
-    frame = ownership(lines, who("A"), SOLIDWORKS, CUTOFF, assets=held, **options)  # type: ignore[arg-type]
+    frame = ownership(lines, who("A"), target, CUTOFF, assets=held, **options)  # type: ignore[arg-type]
     assert frame.columns == ["customer_id", "ownership"]
     return frame["ownership"].item()
 
@@ -85,10 +85,9 @@ def test_a_purchase_before_the_lookback_is_lapsed() -> None:
 
 
 def test_the_denylist_makes_no_owner() -> None:
-    lines = facts(("A", OLD, 9.0, 1.0))
-    assert owned(lines, denylist=frozenset({"SWX_Core"})) == "never"
-    held = assets(("A", "SWX_Core", 1.0, OLD, None))
-    assert owned(facts(), held, denylist=frozenset({"SWX_Core"})) == "never"
+    target = TAXONOMY.without(["SWX_Core"]).target("solidworks")
+    assert owned(facts(("A", OLD, 9.0, 1.0)), target=target) == "never"
+    assert owned(facts(), assets(("A", "SWX_Core", 1.0, OLD, None)), target=target) == "never"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from gosales_assets.defs.stage import Platform, read, stage
+from gosales_assets.defs import pictures
+from gosales_assets.defs.stage import Platform, Result, read, stage
 from gosales_assets.sources.inputs import declared_as_of
 
 
@@ -30,17 +31,18 @@ def build(platform: Platform) -> list[Any]:
     def labels(
         context: dg.AssetExecutionContext,
         fact_transactions: pl.LazyFrame,
-        dim_customer: pl.DataFrame,
+        dim_customer: pl.LazyFrame,
         fact_assets: pl.DataFrame,
-    ) -> dict[str, Any]:
+    ) -> Result:
+        from gosales_assets.engine.labels import audit
         from gosales_assets.engine.labels.build import build_labels, label_prevalence
 
-        target = platform.target(context)
+        target, cutoff = platform.target(context), platform.cutoff(context)
         labelled = build_labels(
             fact_transactions,
             dim_customer,
             target,
-            platform.cutoff(context),
+            cutoff,
             window_months=settings.label_window_months(target),
             labels=settings.labels,
             ownership=settings.ownership,
@@ -48,16 +50,35 @@ def build(platform: Platform) -> list[Any]:
             as_of=declared_as_of(settings.sources.sales_log),
             assets=fact_assets,
         )
-        return {"labels": labelled, "label_prevalence": label_prevalence(labelled, mode=settings.labels.mode)}
+        prevalence = label_prevalence(labelled, mode=settings.labels.mode)
+        picture = pictures.bars(
+            f"{target.display} after {cutoff}: positives",
+            pictures.shares("cohort", audit.by_cohort(prevalence)),
+            pictures.shares("industry", audit.by_industry(labelled, dim_customer)),
+            pictures.counts("month of first purchase", audit.by_month(labelled)),
+        )
+        return Result(
+            {"labels": labelled, "label_prevalence": prevalence}, metadata={"label_prevalence": {"audit": picture}}
+        )
 
     @stage(
         platform,
         "labels/cutoff_manifest",
-        ins={"labels": read("labels/labels", p.every_cutoff, existing=True)},
+        ins={
+            "labels": read("labels/labels", p.every_cutoff, existing=True),
+            "fact_transactions": read("star/fact_transactions"),
+            "checksums": read("star/checksums"),
+        },
         code=("engine/labels", "engine/population.py", "sources/inputs.py"),
         sections=sections,
     )
-    def cutoff_manifest(context: dg.AssetExecutionContext, labels: dict[str, pl.DataFrame]) -> dict[str, Any]:
+    def cutoff_manifest(
+        context: dg.AssetExecutionContext,
+        labels: dict[str, pl.DataFrame],
+        fact_transactions: pl.LazyFrame,
+        checksums: dict,
+    ) -> Result:
+        from gosales_assets.engine.labels import audit
         from gosales_assets.engine.labels.manifest import cutoff_manifest as manifest
 
         by_cutoff = {key.partition("|")[0]: frame for key, frame in labels.items()}
@@ -65,10 +86,16 @@ def build(platform: Platform) -> list[Any]:
         document = manifest(
             target,
             by_cutoff,
+            fact_transactions,
             labels_settings=settings.labels,
             window_months=settings.label_window_months(target),
             as_of=declared_as_of(settings.sources.sales_log),
+            fact_checksum=checksums["fact_transactions"]["sha256"],
         )
-        return {"cutoff_manifest": document}
+        picture = pictures.history(
+            f"{target.display}: prevalence over cutoffs",
+            audit.by_cutoff(by_cutoff, mode=settings.labels.mode),
+        )
+        return Result({"cutoff_manifest": document}, metadata={"cutoff_manifest": {"prevalence": picture}})
 
     return [labels, cutoff_manifest]

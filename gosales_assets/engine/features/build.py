@@ -66,7 +66,6 @@ def build_features(
     population: PopulationSettings,
     divisions: Sequence[str],
     skus: Sequence[str] = (),
-    denylist: frozenset[str] = frozenset(),
     assets: pl.DataFrame | None = None,
     mask_tail_days: int = 0,
     base_profile: Mapping[str, ColumnProfile] | None = None,
@@ -89,8 +88,6 @@ def build_features(
         Display names of the taxonomy's divisions.
     skus
         The taxonomy's SKUs.
-    denylist
-        SKUs that do not make an owner.
     assets
         fact_assets, for ownership and the features made of them; None when there are none.
     mask_tail_days
@@ -120,7 +117,6 @@ def build_features(
         population=population,
         divisions=divisions,
         skus=skus,
-        denylist=denylist,
         assets=assets,
         mask_tail_days=mask_tail_days,
     )
@@ -146,7 +142,6 @@ def feature_matrix(
     population: PopulationSettings,
     divisions: Sequence[str],
     skus: Sequence[str] = (),
-    denylist: frozenset[str] = frozenset(),
     assets: pl.DataFrame | None = None,
     mask_tail_days: int = 0,
 ) -> tuple[pl.DataFrame, dict[str, dict[str, Any]]]:
@@ -169,7 +164,6 @@ def feature_matrix(
         cutoff,
         lookback_months=ownership.lookback_months,
         reinclude_days=ownership.reinclude_days,
-        denylist=denylist,
         assets=assets,
     )
     keys = beside(base.select("customer_id", "segment"), owner)

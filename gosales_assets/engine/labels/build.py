@@ -18,7 +18,7 @@ from gosales_assets.engine.assets import assets_as_of
 from gosales_assets.engine.population import OWNER, ownership, roster, segments
 from gosales_assets.engine.star.parsing import QUANTITY_DECIMALS, cents, from_cents
 from gosales_assets.taxonomy import Target
-from gosales_assets.timeline import QUARTER_MONTHS, Window, is_censored, label_window, until
+from gosales_assets.timeline import QUARTER_MONTHS, Window, infer_as_of, is_censored, label_window, until
 
 if TYPE_CHECKING:
     from gosales_assets.settings import LabelSettings, OwnershipSettings, PopulationSettings
@@ -26,12 +26,15 @@ if TYPE_CHECKING:
 #: Decimals of a share.
 SHARE_DECIMALS = 6
 
-_COHORTS = ("new_logo", "expansion", "renewal_like")
+COHORTS = ("new_logo", "expansion", "renewal_like")
+
+#: What labels and ownership read of a line.
+_LINE_COLUMNS = ("customer_id", "order_date", "product_division", "product_sku", "gross_profit", "quantity")
 
 
 def build_labels(
     facts: pl.LazyFrame,
-    dim: pl.DataFrame,
+    dim: pl.LazyFrame | pl.DataFrame,
     target: Target,
     cutoff: date,
     *,
@@ -40,7 +43,6 @@ def build_labels(
     ownership: OwnershipSettings,
     population: PopulationSettings,
     as_of: date | None,
-    denylist: frozenset[str] = frozenset(),
     assets: pl.DataFrame | None = None,
     buffer_days: int = 0,
 ) -> pl.DataFrame:
@@ -68,9 +70,7 @@ def build_labels(
     ownership, population
         How owners and segments are told.
     as_of
-        Last day the data is complete for; None: the last order date of the facts.
-    denylist
-        SKUs that make neither a label nor an owner.
+        Last day the data is complete for; None: inferred from the facts (`timeline.infer_as_of`).
     assets
         Customer assets; None is no assets.
     buffer_days
@@ -82,18 +82,18 @@ def build_labels(
         Schema `gosales_assets.engine.labels.schema.Labels`, sorted by customer. Empty when nobody was known.
     """
     facts = facts.lazy()
-    if as_of is None:
-        as_of = facts.select(pl.col("order_date").max()).collect().item()
-    customers = _cohorts(facts, dim, target, cutoff, labels.mode, ownership, population, denylist, assets)
-    wanted = target.lines() & ~pl.col("product_sku").is_in(sorted(denylist))
-    lines = facts.filter(wanted).select(
-        "customer_id", "order_date", "gross_profit", "quantity", counts=target.quantity_lines()
-    )
-    for months in _window_lengths(window_months, labels):
-        window = label_window(cutoff, months, buffer_days)
-        labelled = _label(customers, lines, window, labels.gp_min_threshold)
+    as_of = as_of or infer_as_of(facts)
+    windows = {n: label_window(cutoff, n, buffer_days) for n in _window_lengths(window_months, labels)}
+    # One pass over the facts serves ownership and every window that may be tried.
+    wanted = target.lines() & until(max(window.until for window in windows.values()))
+    lines = facts.filter(wanted).select(_LINE_COLUMNS).collect(engine="streaming").lazy()
+    known = known_customers(facts, dim, cutoff, mode=labels.mode, population=population, assets=assets)
+    customers = _cohorts(lines, known, target, cutoff, ownership, assets)
+    for months in windows:
+        labelled = _label(customers, lines, target, windows[months], labels.gp_min_threshold)
         if labelled["label"].sum() >= (labels.sparse_min_positive_target or 0):
             break
+    window = windows[months]
     return labelled.select(
         "customer_id",
         division=pl.lit(target.slug),
@@ -102,6 +102,7 @@ def build_labels(
         label="label",
         window_start=pl.lit(window.first_day),
         window_end=pl.lit(window.last_day),
+        requested_window_months=pl.lit(window_months, pl.Int16),
         effective_window_months=pl.lit(months, pl.Int16),
         ownership="ownership",
         segment="segment",
@@ -113,7 +114,7 @@ def build_labels(
         net_qty_window="net_qty_window",
         n_target_lines="n_target_lines",
         first_purchase_date_in_window="first_purchase_date_in_window",
-    ).sort("customer_id")
+    )
 
 
 def _window_lengths(months: int, labels: LabelSettings) -> Iterator[int]:
@@ -126,76 +127,100 @@ def _window_lengths(months: int, labels: LabelSettings) -> Iterator[int]:
         yield months
 
 
-def _cohorts(
+def known_customers(
     facts: pl.LazyFrame,
-    dim: pl.DataFrame,
-    target: Target,
+    dim: pl.LazyFrame | pl.DataFrame,
     cutoff: date,
+    *,
     mode: str,
-    ownership_settings: OwnershipSettings,
     population: PopulationSettings,
-    denylist: frozenset[str],
-    assets: pl.DataFrame | None,
+    assets: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
-    """Roster with ownership, segment and the three cohort flags, of which exactly one is set per row."""
-    buyers = facts.filter(until(cutoff)).select("customer_id").unique()
+    """What is the same for all targets at a cutoff: who has a label row, in which segment, and new or not.
+
+    Parameters are those of `build_labels`.
+
+    Returns
+    -------
+    DataFrame
+        ``customer_id``, ``segment``, ``had_any`` (bought something by the cutoff, or holds an asset), sorted.
+    """
+    # Of each customer the last day is enough: it tells who bought, and whether the warm window holds a line.
+    last = facts.filter(until(cutoff)).group_by("customer_id").agg(pl.col("order_date").max())
+    buyers = last.collect(engine="streaming")
     customers = roster(dim, cutoff)
     if mode == "expansion":
-        customers = customers.lazy().join(buyers, on="customer_id", how="semi").sort("customer_id").collect()
+        customers = customers.join(buyers, on="customer_id", how="semi", maintain_order="left")
+    segment = segments(
+        buyers.lazy(), customers, cutoff, warm_window_months=population.warm_window_months, assets=assets
+    )
+    # An asset was bought, here or elsewhere: its holder is no new logo.
+    holders = assets_as_of(assets, cutoff)
+    had_any = pl.concat([buyers["customer_id"], holders["customer_id"]]).unique()
+    return segment.with_columns(had_any=pl.col("customer_id").is_in(had_any.implode()))
+
+
+def _cohorts(
+    lines: pl.LazyFrame,
+    known: pl.DataFrame,
+    target: Target,
+    cutoff: date,
+    settings: OwnershipSettings,
+    assets: pl.DataFrame | None,
+) -> pl.DataFrame:
+    """Known customers with ownership and the three cohort flags, of which exactly one is set per row."""
     owned = ownership(
-        facts,
-        customers,
+        lines,
+        known,
         target,
         cutoff,
-        lookback_months=ownership_settings.lookback_months,
-        reinclude_days=ownership_settings.reinclude_days,
-        denylist=denylist,
+        lookback_months=settings.lookback_months,
+        reinclude_days=settings.reinclude_days,
         assets=assets,
     )
-    segment = segments(facts, customers, cutoff, warm_window_months=population.warm_window_months, assets=assets)
-    # An asset was bought, here or elsewhere: its holder is no new logo.
-    holders = assets_as_of(assets, cutoff).lazy().select("customer_id")
-    had_any = pl.concat([buyers, holders]).unique().with_columns(had_any=pl.lit(True))
     owner = pl.col("ownership") == OWNER
-    new_logo = ~owner & ~pl.col("had_any").fill_null(False)
-    return (
-        owned.lazy()
-        .join(segment.lazy(), on="customer_id", how="left")
-        .join(had_any, on="customer_id", how="left")
-        .select(
-            "customer_id",
-            "ownership",
-            "segment",
-            is_new_logo=new_logo.cast(pl.Int8),
-            is_expansion=(~owner & ~new_logo).cast(pl.Int8),
-            is_renewal_like=owner.cast(pl.Int8),
-        )
-        .collect()
+    new_logo = ~owner & ~pl.col("had_any")
+    # Both hold every known customer once, sorted.
+    return known.with_columns(owned["ownership"]).select(
+        "customer_id",
+        "ownership",
+        "segment",
+        is_new_logo=new_logo.cast(pl.Int8),
+        is_expansion=(~owner & ~new_logo).cast(pl.Int8),
+        is_renewal_like=owner.cast(pl.Int8),
     )
 
 
-def _label(customers: pl.DataFrame, lines: pl.LazyFrame, window: Window, threshold: float) -> pl.DataFrame:
+def _label(
+    customers: pl.DataFrame, lines: pl.LazyFrame, target: Target, window: Window, threshold: float
+) -> pl.DataFrame:
     """Net the target's lines in the window and compare, in whole cents: 0.01 is not more than 0.01."""
     least = int((Decimal(str(threshold)) * 100).to_integral_value(ROUND_FLOOR))
     bought = (pl.col("gross_profit") > 0) | (pl.col("quantity") > 0)
     net = (
         lines.filter(window.contains())
+        .select(
+            "customer_id",
+            net_cents=cents("gross_profit"),
+            net_qty_window="quantity",
+            quantity_only=pl.when(target.quantity_lines()).then("quantity").otherwise(0.0),
+            day=pl.when(bought).then("order_date"),
+        )
         .group_by("customer_id")
         .agg(
-            net_cents=cents("gross_profit").sum(),
-            net_qty_window=pl.col("quantity").sum().round(QUANTITY_DECIMALS),
-            quantity_only=pl.col("quantity").filter("counts").sum().round(QUANTITY_DECIMALS),
+            pl.col("net_cents").sum(),
+            pl.col("net_qty_window", "quantity_only").sum().round(QUANTITY_DECIMALS),
             n_target_lines=pl.len().cast(pl.Int32),
-            first_purchase_date_in_window=pl.col("order_date").filter(bought).min(),
+            first_purchase_date_in_window=pl.col("day").min(),
         )
     )
     positive = (pl.col("net_cents") > least) | (pl.col("quantity_only") > 0)
     return (
         customers.lazy()
-        .join(net, on="customer_id", how="left")
+        .join(net, on="customer_id", how="left", maintain_order="left")
         .with_columns(pl.col("net_cents", "net_qty_window", "quantity_only", "n_target_lines").fill_null(0))
         .with_columns(label=positive.cast(pl.Int8), net_gp_window=from_cents("net_cents"))
-        .collect()
+        .collect(engine="streaming")
     )
 
 
@@ -216,7 +241,7 @@ def label_prevalence(labels: pl.DataFrame, *, mode: str) -> pl.DataFrame:
         6 decimals and are null where there are no customers.
     """
     positive = pl.col("label") == 1
-    groups = {name: pl.col(f"is_{name}") == 1 for name in _COHORTS}
+    groups = {name: pl.col(f"is_{name}") == 1 for name in COHORTS}
 
     def share(rows: pl.Expr) -> pl.Expr:
         return pl.when(rows.sum() > 0).then((positive & rows).sum() / rows.sum()).round(SHARE_DECIMALS)

@@ -30,7 +30,10 @@ class Labels(_Table):
     label: pl.Int8 = pa.Field(isin=[0, 1], description="1 when the target was bought in the window, net of returns.")
     window_start: pl.Date = pa.Field(description="First day of the label window.")
     window_end: pl.Date = pa.Field(description="Last day of the label window.")
-    effective_window_months: pl.Int16 = pa.Field(ge=1, description="Length of the window used, months.")
+    requested_window_months: pl.Int16 = pa.Field(ge=1, description="Length of the window asked for, months.")
+    effective_window_months: pl.Int16 = pa.Field(
+        ge=1, description="Length of the window used, months; longer if widened."
+    )
     ownership: pl.String = pa.Field(isin=["owner", "lapsed", "never"], description="Ownership at the cutoff.")
     segment: pl.String = pa.Field(isin=["warm", "cold", "prospect"], description="Segment at the cutoff.")
     is_new_logo: pl.Int8 = pa.Field(isin=[0, 1], description="Had bought nothing by the cutoff.")
@@ -93,15 +96,16 @@ class ManifestEntry(_Document):
     gp_min_threshold: float = Field(description="Net gross profit must exceed this.")
     label_basis: Literal["gp", "gp_or_qty"] = Field(description="What makes a purchase.")
     denylist_sha256: str = Field(description="Hash of the sorted denylist.")
-    denylist_skus: list[str] = Field(description="SKUs that never make a label.")
-    data_max_order_date: date | None = Field(description="Last order in the data, where known.")
-    data_as_of: date | None = Field(description="Last day the data is complete for, where known.")
+    denylist_skus: list[str] = Field(description="SKUs that make neither a label nor an owner.")
+    data_max_order_date: date | None = Field(description="Last order in the data; null without data.")
+    data_as_of: date | None = Field(description="Last day the data is complete for; null without data.")
+    data_as_of_declared: bool = Field(description="Whether the source declares that day, or it was inferred.")
     censored: bool = Field(description="The data ends before the window does.")
     censor_reason: str | None = Field(description="Why; null when not censored.")
     rows: int = Field(ge=0, description="Label rows.")
     positives: int = Field(ge=0, description="Rows with label 1.")
     prevalence: float | None = Field(ge=0, le=1, description="Positives over rows, 6 decimals; null when empty.")
-    fact_checksum: str | None = Field(description="Content hash of the facts, where known.")
+    fact_checksum: str = Field(description="Content hash of the facts, as in checksums.json.")
     labels_sha256: str = Field(description="Content hash of the labels.")
 
 

@@ -168,7 +168,6 @@ def feature_date_audit(
     population: PopulationSettings,
     divisions: Sequence[str],
     skus: Sequence[str] = (),
-    denylist: frozenset[str] = frozenset(),
     assets: pl.DataFrame | None = None,
     mask_tail_days: int = 0,
     rebuilt: Rebuilt | None = None,
@@ -189,7 +188,7 @@ def feature_date_audit(
         dim_customer: the roster and industry features rest on it.
     settings
         The settings of the features.
-    ownership, population, divisions, skus, denylist, assets, mask_tail_days
+    ownership, population, divisions, skus, assets, mask_tail_days
         As for `build_features`.
     rebuilt
         What `rebuild` returned for the same cutoff and settings; rebuilt here when not given.
@@ -223,7 +222,6 @@ def feature_date_audit(
         population=population,
         divisions=divisions,
         skus=skus,
-        denylist=denylist,
         assets=_assets_upto(assets, cutoff),
         mask_tail_days=mask_tail_days,
     )

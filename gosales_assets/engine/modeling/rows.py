@@ -54,7 +54,7 @@ class Pool:
     window_ends
         Last day of the label window of each cutoff used, ascending by cutoff.
     dropped
-        Cutoffs that were offered and not used: ``{"cutoff": ISO date, "reason": censored | open}``.
+        Cutoffs that were offered and not used: ``{"cutoff": ISO date, "reason": empty | censored | widened | open}``.
     """
 
     frame: pl.DataFrame
@@ -88,8 +88,9 @@ def pool(
 ) -> Pool:
     """Join features and labels of the past cutoffs and keep what a model may learn from.
 
-    A cutoff counts when no label of it is censored and its label window, plus embargo, has closed by ``cutoff``. The
-    rest is dropped and named, because a window that the data does not cover is a window of invented negatives.
+    A cutoff counts when no label of it is censored, its label window is as long as asked for, and that window, plus
+    embargo, has closed by ``cutoff``. The rest is dropped and named: a window that the data does not cover is one of
+    invented negatives, and a probability learned from windows of several lengths is one of no window.
 
     Parameters
     ----------
@@ -98,7 +99,7 @@ def pool(
     segments
         Segments that are modelled.
     cutoff
-        Cutoff of the model; None only drops censored cutoffs.
+        Cutoff of the model; None drops none for being open.
     embargo_days
         Days between the end of a label window and the model's cutoff.
     features
@@ -121,6 +122,9 @@ def pool(
         assert isinstance(window_end, date)
         if (labels["censored_flag"] != 0).any():
             dropped.append({"cutoff": c.isoformat(), "reason": "censored"})
+            continue
+        if (labels["effective_window_months"] != labels["requested_window_months"]).any():
+            dropped.append({"cutoff": c.isoformat(), "reason": "widened"})
             continue
         if cutoff is not None and add_days(window_end, embargo_days) > cutoff:
             dropped.append({"cutoff": c.isoformat(), "reason": "open"})

@@ -311,8 +311,9 @@ class CutoffCounts(Counts):
 
 class DroppedCutoff(_Document):
     cutoff: date = Field(description="Past cutoff.")
-    reason: Literal["censored", "open", "empty"] = Field(
-        description="censored: the data ends before the label window. open: the window ends after the model's cutoff."
+    reason: Literal["censored", "widened", "open", "empty"] = Field(
+        description="censored: the data ends before the label window. widened: the window is longer than asked for. "
+        "open: the window ends after the model's cutoff. empty: nobody was known."
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -58,12 +59,12 @@ def label(
     months: int = 6,
     as_of: date | None = None,
     basis: Any = None,
-    denylist: frozenset[str] = frozenset(),
+    denylist: Iterable[str] = (),
     buffer_days: int = 0,
     assets: pl.DataFrame | None = None,
     **options: Any,
 ) -> pl.DataFrame:
-    found = TAXONOMY.target(target)
+    found = TAXONOMY.without(denylist).target(target)
     got = build_labels(
         facts(lines),
         dim("1", "2", "3") if people is None else people,
@@ -74,7 +75,6 @@ def label(
         ownership=OwnershipSettings(),
         population=PopulationSettings(),
         as_of=as_of,
-        denylist=denylist,
         assets=assets,
         buffer_days=buffer_days,
     )
@@ -234,7 +234,7 @@ def test_censoring(lines: list[Line], months: int, as_of: date | None, censored:
 
 
 def test_the_denylist_holds_in_every_window() -> None:
-    deny = frozenset({"SWX_Core"})
+    deny = ["SWX_Core"]
     got = label(SEED, gp_min_threshold=10.0, denylist=deny)
     assert by_customer(got)["1"] == 0
     assert by_customer(got, "net_gp_window")["1"] == 0.0

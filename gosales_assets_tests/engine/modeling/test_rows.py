@@ -123,6 +123,18 @@ def test_pool_names_what_it_leaves_out(past: dict) -> None:
     assert list(pooled.window_ends) == [date(2022, 12, 31), date(2023, 3, 31)]
 
 
+def test_windows_of_another_length_are_not_mixed_in(past: dict) -> None:
+    """Oracle L7: a cutoff whose window was widened from 3 to 6 months teaches nothing of 3 months."""
+    first, *rest = sorted(past)
+    widened = past[first].labels.with_columns(requested_window_months=pl.lit(3, pl.Int16))
+    pooled = pool(past | {first: past[first]._replace(labels=widened)}, segments=("warm",), cutoff=world.CUTOFF)
+    assert pooled.dropped == [{"cutoff": first.isoformat(), "reason": "widened"}]
+    assert list(pooled.window_ends) == rest
+    assert first not in pooled.frame["cutoff"]
+    # Asked for 6 everywhere and given 6 everywhere: nothing is left out.
+    assert not pool(past, segments=("warm",), cutoff=world.CUTOFF).dropped
+
+
 def test_embargo_counts_from_the_last_label_day(past: dict) -> None:
     kept = [
         len(pool(past, segments=("warm",), cutoff=world.CUTOFF, embargo_days=days).window_ends) for days in (0, 1, 92)

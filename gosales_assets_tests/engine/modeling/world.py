@@ -70,6 +70,7 @@ def labels_at(
             "customer_id": [f"c{j:04d}" for j in range(len(y))],
             "label": y.astype(np.int8),
             "window_end": [window.until] * len(y),
+            "requested_window_months": np.full(len(y), months, dtype=np.int16),
             "effective_window_months": np.full(len(y), months, dtype=np.int16),
             "ownership": list(ownership),
             "censored_flag": np.full(len(y), censored, dtype=np.int8),
