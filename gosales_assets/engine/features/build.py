@@ -174,9 +174,7 @@ def feature_matrix(
         plan,
         target=target,
         mask_tail_days=mask_tail_days,
-        holdings=read_holdings(
-            assets, base, cutoff, plan, target=target, denylist=denylist, mask_tail_days=mask_tail_days
-        ),
+        holdings=read_holdings(assets, base, cutoff, plan, target=target, mask_tail_days=mask_tail_days),
     )
     columns = {s.name: s for s in evaluate(declared(plan), ledger, "div")}
     columns |= {s.name: base[s.name] for s in specs if s.scope == "all"}

@@ -110,7 +110,6 @@ def read_holdings(
     plan: Plan,
     *,
     target: Target | None = None,
-    denylist: frozenset[str] = frozenset(),
     mask_tail_days: int = 0,
 ) -> Holdings | None:
     """Read what the given customers hold at a cutoff.
@@ -127,8 +126,6 @@ def read_holdings(
         Whether there are features of assets, and the divisions.
     target
         Whose assets; None is everybody's.
-    denylist
-        SKUs that count for nothing.
     mask_tail_days
         Assets bought in the newest days are hidden, for tests of leakage.
 
@@ -142,7 +139,7 @@ def read_holdings(
     hidden = pl.col("purchase_date") > add_days(cutoff, -mask_tail_days)
     known = assets_as_of(assets.filter(~hidden.fill_null(False)), cutoff)
     if target is not None:
-        known = known.filter(belongs_to(target, denylist))
+        known = known.filter(belongs_to(target))
     positions = customers.select("customer_id", row=pl.int_range(pl.len(), dtype=pl.Int64))
     placed = known.join(positions, on="customer_id", how="inner", maintain_order="left")
     names = tuple(name for name, _ in plan.divisions)
