@@ -152,8 +152,8 @@ def test_a_setting_nothing_reads_yet_is_refused_unless_it_says_the_default() -> 
     with pytest.raises(SettingsError, match=r"whitespace\.capacity_mode has no effect in this version"):
         load({"whitespace": {"capacity_mode": "hybrid"}})
     assert load({"whitespace": {"capacity_mode": "top_percent"}}) == load()
-    with pytest.raises(SettingsError, match=r"features\.assets_als has no effect"):
-        load({"features": {"assets_als": {"factors": 3}}})
+    with pytest.raises(SettingsError, match=r"leakage has no effect"):
+        load({"leakage": {"purge_days": 3}})
 
 
 def test_a_safe_division_is_a_target() -> None:
