@@ -196,10 +196,11 @@ def _fit_platt(margin: Floats, y: Floats) -> dict[str, Any]:
         return flat
     from sklearn.linear_model import LogisticRegression
 
-    # A soft target t is one row of each class, weighted t and 1 - t. Standardised margins condition the Newton steps.
+    # A soft target t is one row of each class, weighted t and 1 - t. Margins are standardised for the solver, which is
+    # no Newton method: with few positives its first step overshoots to where the likelihood is flat.
     centre = float(margin.mean())
     z = ((margin - centre) / spread)[:, None]
-    regression = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-8, max_iter=200)
+    regression = LogisticRegression(C=np.inf, solver="lbfgs", tol=1e-8, max_iter=1000)
     regression.fit(
         np.vstack([z, z]), np.repeat([1.0, 0.0], len(y)), sample_weight=np.concatenate([target, 1.0 - target])
     )
