@@ -309,8 +309,8 @@ class Signal:
 
 #: One-sided 99 % point of the normal distribution: below it a ranking is called chance.
 SIGNAL_Z = 2.33
-#: Variance of the mean AUC of group folds, in terms of that of independent folds. Each fold is ranked by what the others
-#: taught, so that the likeness of two folds counts twice, once from either side: measured on coins 1.35 ** 2.
+#: Variance of the mean AUC of group folds, in terms of that of independent folds. Each fold is ranked by what the
+#: others taught, so that the likeness of two folds counts twice, once from either side: measured on coins 1.35 ** 2.
 FOLDS_TEACH_EACH_OTHER = 2.0
 #: An AUC below this sorts too little to act on.
 WEAK_AUC = 0.60
