@@ -2,8 +2,8 @@
 
 Labels are drawn by a coin after the features, independently per customer and cutoff. Whatever a training reports of
 them beyond chance is a leak or a lie. Chance of an AUC over n1 positives and n0 negatives has standard deviation
-sqrt((n + 1) / (12 n1 n0)); positives among the top m of n are hypergeometric. The mean over group folds varies more than
-independent folds would, by sqrt(2): each is ranked by what the others taught, so that every pair counts twice.
+sqrt((n + 1) / (12 n1 n0)); positives among the top m of n are hypergeometric. The mean over group folds varies more
+than independent folds would, by sqrt(2): each is ranked by what the others taught, so that every pair counts twice.
 """
 
 from __future__ import annotations
