@@ -200,10 +200,10 @@ def test_signal_is_mann_whitneys_z() -> None:
 def test_signal_combines_folds_by_pairs_and_takes_cutoffs_for_one() -> None:
     y, p = [1, 0, 0, 1, 0], [0.9, 0.8, 0.7, 0.1, 0.2]
     folded = rows(FIRST, y, p, fold=[0, 0, 0, 1, 1])
-    # Fold 0: AUC 1 over 2 pairs, fold 1: AUC 0 over 1: 2/3. Variance (2 * 4/12 + 1 * 3/12) / 9.
+    # Fold 0: AUC 1 over 2 pairs, fold 1: AUC 0 over 1: 2/3. Variance 2 * (2 * 4/12 + 1 * 3/12) / 9.
     found = evaluate.signal(folded, min_positives=1)
     assert found.auc == pytest.approx(2 / 3)
-    assert found.z == pytest.approx((2 / 3 - 0.5) / ((2 * 4 + 3) / 12 / 9) ** 0.5)
+    assert found.z == pytest.approx((2 / 3 - 0.5) / (2 * (2 * 4 + 3) / 12 / 9) ** 0.5)
     again = pl.concat([folded, folded.with_columns(cutoff=pl.lit(SECOND))])
     assert evaluate.signal(again, min_positives=1).z == pytest.approx(found.z)
 
