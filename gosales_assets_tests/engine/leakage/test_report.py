@@ -54,6 +54,8 @@ def history_at(cutoff: date, window_end: date, *, seed: int) -> History:
         window_start=pl.lit(cutoff).dt.offset_by("1d"),
         window_end=pl.lit(window_end),
         censored_flag=pl.lit(0, pl.Int8),
+        requested_window_months=pl.lit(6, pl.Int16),
+        effective_window_months=pl.lit(6, pl.Int16),
         net_gp_window=pl.lit(0.0),
     )
     return History(features, labels)
