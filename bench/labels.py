@@ -1,7 +1,7 @@
 """Labels of 14 targets at 12 cutoffs, against one plain group-by for each target and cutoff.
 
-Belongs here: the labels as their stage makes them, one partition after the other, on the crowd of `families` (50 thousand
-customers have a million lines); and the group-by. Does not belong here: encoding of files, pictures.
+Belongs here: the labels as their stage makes them, one partition after the other, on the crowd of `families` (50
+thousand customers have a million lines); and the group-by. Does not belong here: encoding of files, pictures.
 """
 
 from __future__ import annotations

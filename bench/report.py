@@ -24,7 +24,8 @@ TARGETS = {
     "features": 15.0,
     "families": 25.0,
     "families_growth": 1.1,
-    "labels": 8.0,
+    "labels": 10.0,
+    "labels_cpu_seconds_50000": 60.0,
     "labels_growth": 1.1,
     "training": 1.5,
     "outside_share_demo": 0.40,
@@ -81,6 +82,10 @@ def _verdicts(measured: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, 
         if (exponent := _cpu_growth(measured, area)) is not None:
             at = " to ".join((min(measured[area], key=int), max(measured[area], key=int)))
             yield f"growth of {grown}, processor time", f"{at} customers", exponent, TARGETS[f"{area}_growth"]
+    # 30 seconds on two cores for a million lines; the clock also counts what others do on the machine.
+    if million := measured.get("labels", {}).get("50000"):
+        key = "labels_cpu_seconds_50000"
+        yield "processor seconds of all labels", "50000 customers", million["cpu_seconds"], TARGETS[key]
     for size, got in measured.get("run", {}).items():
         at = "demo" if size == "demo" else f"{size} customers"
         yield "share of gosales run outside the engine", at, got["outside_share"], TARGETS[f"outside_share_{size}"]
