@@ -1,6 +1,6 @@
 """The star build against a plain Polars scan-and-write of the same log.
 
-Belongs here: reading files, building the star and encoding its seven files, as the stage does; and the plain copy. Does
+Belongs here: reading files, building the star and encoding its files, as the stage does; and the plain copy. Does
 not belong here: judging schemas and recording, which is what `bench.run` measures.
 """
 
@@ -44,13 +44,13 @@ def build(settings: Settings) -> Star:
         spec=settings.sources.sales_log,
         taxonomy=settings.products,
         etl=settings.etl,
-        enrichment=sources.read_industry_enrichment(settings.sources, settings.products),
-        assets=sources.read_customer_assets(settings.sources, settings.products),
+        enrichment=sources.read_side(settings.sources, "industry_enrichment", settings.products),
+        assets=sources.read_side(settings.sources, "customer_assets", settings.products),
     )
 
 
 def write(star: Star, out: Path) -> None:
-    """Write the seven files of a star in the catalog's formats."""
+    """Write the files of a star in the catalog's formats."""
     for name, value in vars(star).items():
         if name != "findings":
             artifact = CATALOG[f"star/{name}"]

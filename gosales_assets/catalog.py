@@ -197,6 +197,8 @@ _LEAK_DIR = OUTPUTS + "leakage/"
 _CONTRACTS = OUTPUTS + "star/contracts/"
 _INTERNAL = OUTPUTS + "internal/"
 
+_RECEIVED = "gosales_assets.engine.star.received"
+
 ARTIFACTS: tuple[Artifact, ...] = (
     # Inputs as received.
     Artifact("sources", "sales_log", _INTERNAL + "sources/sales_log.parquet",
@@ -204,10 +206,22 @@ ARTIFACTS: tuple[Artifact, ...] = (
              "What contracts are judged on before anything is cleaned.", consumers="star schema", internal=True),
     Artifact("sources", "industry_enrichment", _INTERNAL + "sources/industry_enrichment.parquet",
              "Industry by customer name or id, as received; empty when no such source is configured.",
-             "Feeds the industry columns of dim_customer.", consumers="dim_customer", internal=True),
+             "Feeds the industry columns of dim_customer.", f"{_RECEIVED}:IndustryEnrichment", "dim_customer", internal=True),
+    Artifact("sources", "industry_matches", _INTERNAL + "sources/industry_matches.parquet",
+             "Accepted pairs of customer and industry names, as received; empty when no such source is configured.",
+             "A match that was accepted once stays accepted, whatever the names around it.", f"{_RECEIVED}:IndustryMatches", "dim_customer", internal=True),
     Artifact("sources", "customer_assets", _INTERNAL + "sources/customer_assets.parquet",
              "Assets and subscriptions of customers, as received; empty when no such source is configured.",
-             "Customers who own without buying belong to the roster.", consumers="dim_customer", internal=True),
+             "Customers who own without buying belong to the roster.", f"{_RECEIVED}:CustomerAssets", "fact_assets", internal=True),
+    Artifact("sources", "item_taxonomy", _INTERNAL + "sources/item_taxonomy.parquet",
+             "Items with roll-up, SKU and division, as received; empty when no such source is configured.",
+             "Says which product an asset is.", f"{_RECEIVED}:ItemTaxonomy", "fact_assets", internal=True),
+    Artifact("sources", "crm_attributes", _INTERNAL + "sources/crm_attributes.parquet",
+             "The CRM's customer master, as received; empty when no such source is configured.",
+             "Knows customers before they buy, and since when.", f"{_RECEIVED}:CrmAttributes", "dim_customer", internal=True),
+    Artifact("sources", "account_status", _INTERNAL + "sources/account_status.parquet",
+             "Representative, contact and open deal per account, as received; empty when no such source is configured.",
+             "Says whom not to call.", f"{_RECEIVED}:AccountStatus", "account_status", internal=True),
     # Phase 0
     Artifact("star", "fact_transactions", OUTPUTS + "star/fact_transactions.parquet",
              "One row per invoice line and product: who bought what, when, for how much gross profit.",
@@ -219,6 +233,12 @@ ARTIFACTS: tuple[Artifact, ...] = (
     Artifact("star", "fact_events", OUTPUTS + "star/fact_events.parquet",
              "One row per invoice, with net quantity, net gross profit and purchase flag of every target.",
              "Audits a label down to the invoice.", f"{_STAR}:FactEvents", "audits"),
+    Artifact("star", "fact_assets", _INTERNAL + "star/fact_assets.parquet",
+             "One row per asset or subscription: whose, of which product and division, bought when, until when.",
+             "What customers hold without a line in the log; read as of a cutoff, never as of today.", f"{_STAR}:FactAssets", "labels, features, leakage audits", internal=True),
+    Artifact("star", "account_status", _INTERNAL + "star/account_status.parquet",
+             "One row per account: representative, last contact, open deal.",
+             "Whom a list of calls must leave out.", f"{_STAR}:AccountStatus", "whitespace", internal=True),
     Artifact("star", "schema_snapshot", _CONTRACTS + "schema_snapshot.json",
              "Columns, types and keys of the curated tables.",
              "A diff against the previous build names what was added, removed or retyped.", f"{_STAR}:SchemaSnapshot", "contracts"),

@@ -47,11 +47,6 @@ Population = Literal["whitespace", "all"]
 NOT_IN_EFFECT: tuple[str, ...] = (
     "sources.sales_log.database",
     "etl.currency",
-    "etl.enable_industry_fuzzy",
-    "etl.fuzzy_min_unmatched",
-    "etl.fuzzy_max_unmatched",
-    "etl.fuzzy_skip_if_coverage_ge",
-    "ownership.reinclude_days",
     "features.use_als_embeddings",
     "features.als_lookback_months",
     "features.use_assets",
@@ -187,7 +182,20 @@ class SideSource(Section):
 class Sources(Section):
     sales_log: SalesLog = Field(SalesLog(), description="The raw sales log.")
     industry_enrichment: SideSource = Field(SideSource(), description="Industry per customer name or id.")
+    industry_matches: SideSource = Field(
+        SideSource(),
+        description="Accepted pairs of a customer's name and a name of the industry table, as dim_customer shows them.",
+    )
     customer_assets: SideSource = Field(SideSource(), description="Assets and subscriptions per customer.")
+    item_taxonomy: SideSource = Field(SideSource(), description="Roll-up, SKU and division of the items assets name.")
+    crm_attributes: SideSource = Field(SideSource(), description="Customer master of the CRM.")
+    account_status: SideSource = Field(
+        SideSource(), description="Representative, last contact and open deal per account."
+    )
+
+
+#: Names of the tables beside the log.
+SIDE_SOURCES: tuple[str, ...] = tuple(n for n, f in Sources.model_fields.items() if f.annotation is SideSource)
 
 
 class TaxonomySettings(Section):
@@ -722,7 +730,7 @@ class Settings(BaseSettings):
         tree["divisions"] = [asdict(t) for t in self.targets]
         sources = tree["sources"]
         sources["sales_log"]["path"] = [PurePath(p).name for p in sources["sales_log"]["path"]]
-        for side in ("industry_enrichment", "customer_assets"):
+        for side in SIDE_SOURCES:
             path = sources[side]["path"]
             sources[side]["path"] = path and PurePath(path).name
         picked = {name: tree[name] for name in sections} if sections else tree
@@ -802,8 +810,7 @@ def _resolve_paths(tree: dict[str, Any], base: Path) -> None:
         "taxonomy.path",
         "labels.denylist_skus_csv",
         "sources.sales_log.path",
-        "sources.industry_enrichment.path",
-        "sources.customer_assets.path",
+        *(f"sources.{name}.path" for name in SIDE_SOURCES),
     ):
         *parents, leaf = dotted.split(".")
         node: Any = tree

@@ -162,5 +162,5 @@ def markdown(figure: Figure, title: str) -> dg.MarkdownMetadataValue:
 
 
 def _short(name: Any) -> str:
-    text = str(name)
+    text = " ".join(str(name).split())
     return text if len(text) <= _NAME else f"{text[: _NAME - 1]}…"

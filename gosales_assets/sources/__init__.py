@@ -28,21 +28,9 @@ __all__ = [
     "RawLog",
     "SourceError",
     "fingerprint",
-    "read_customer_assets",
-    "read_industry_enrichment",
     "read_sales_log",
+    "read_side",
 ]
-
-ENRICHMENT_COLUMNS = (
-    "customer_name",
-    "industry_id",
-    "industry",
-    "industry_sub",
-    "web_address",
-    "cleaned_customer_name",
-    "industry_reasoning",
-)
-ASSET_COLUMNS = ("customer_id", "product_sku", "quantity", "purchase_date", "expiration_date")
 
 _NO_DATABASE = (
     "sources.sales_log.kind is 'database', which this version cannot read. Export the table to Parquet or CSV (for "
@@ -180,63 +168,35 @@ def fingerprint(spec: SalesLog) -> str:
     return hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()
 
 
-def read_industry_enrichment(sources: Sources, taxonomy: Taxonomy) -> pl.DataFrame:
-    """Read industries by customer name or number.
+def read_side(sources: Sources, name: str, taxonomy: Taxonomy) -> pl.DataFrame:
+    """Read a table beside the log.
 
     Parameters
     ----------
     sources
         ``sources`` of the settings. Without a path the synthetic world brings its own; other logs have none.
+    name
+        One of `side.SIDE_TABLES`.
     taxonomy
-        Unused today; part of the common shape of readers.
+        Names the divisions in the item list of the synthetic world.
 
     Returns
     -------
     DataFrame
-        ``ENRICHMENT_COLUMNS``, all text, as received; no rows when absent.
+        The columns of the table, all text, as received; no rows when absent (`inputs.is_configured`).
 
     Raises
     ------
     SourceError
-        When the file is missing or has neither a customer nor an industry column.
+        When the file is missing or lacks what it is for.
     """
-    if sources.industry_enrichment.path:
-        from gosales_assets.sources.side import read_enrichment
+    from gosales_assets.sources.side import SIDE_TABLES, read_table
 
-        return read_enrichment(sources.industry_enrichment.path)
+    if path := getattr(sources, name).path:
+        return read_table(name, path)
     if sources.sales_log.kind == "sample":
         from gosales_assets.sources.sample import world_of
 
-        return world_of(sources.sales_log.sample).enrichment.select(ENRICHMENT_COLUMNS)
-    return pl.DataFrame(schema=dict.fromkeys(ENRICHMENT_COLUMNS, pl.String))
-
-
-def read_customer_assets(sources: Sources, taxonomy: Taxonomy) -> pl.DataFrame:
-    """Read what customers hold: assets and subscriptions.
-
-    Parameters
-    ----------
-    sources
-        ``sources`` of the settings. Without a path the synthetic world brings its own; other logs have none.
-    taxonomy
-        Unused today; part of the common shape of readers.
-
-    Returns
-    -------
-    DataFrame
-        ``ASSET_COLUMNS`` as received (dates may be text or Date); no rows when absent.
-
-    Raises
-    ------
-    SourceError
-        When the file is missing or lacks the customer or the product.
-    """
-    if sources.customer_assets.path:
-        from gosales_assets.sources.side import read_assets
-
-        return read_assets(sources.customer_assets.path)
-    if sources.sales_log.kind == "sample":
-        from gosales_assets.sources.sample import world_of
-
-        return world_of(sources.sales_log.sample).customer_assets
-    return pl.DataFrame(schema=dict.fromkeys(ASSET_COLUMNS, pl.String))
+        spec = sources.sales_log.sample
+        return world_of(spec).side(name, taxonomy, spec.dirt_share)
+    return pl.DataFrame(schema=dict.fromkeys(SIDE_TABLES[name].columns, pl.String))

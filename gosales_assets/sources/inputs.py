@@ -27,7 +27,7 @@ def input_version(sources: Sources, name: str) -> str:
     sources
         ``sources`` of the settings.
     name
-        ``sales_log``, ``industry_enrichment`` or ``customer_assets``.
+        ``sales_log`` or one of `side.SIDE_TABLES`.
 
     Returns
     -------
@@ -38,10 +38,16 @@ def input_version(sources: Sources, name: str) -> str:
 
     if name == "sales_log":
         return fingerprint(sources.sales_log)
-    side = {"industry_enrichment": sources.industry_enrichment, "customer_assets": sources.customer_assets}[name]
-    if side.path:
-        return files.digest(files.resolve((side.path,), what=f"sources.{name}.path"))
-    return fingerprint(sources.sales_log) if sources.sales_log.kind == "sample" else ABSENT
+    if path := getattr(sources, name).path:
+        return files.digest(files.resolve((path,), what=f"sources.{name}.path"))
+    return fingerprint(sources.sales_log) if is_configured(sources, name) else ABSENT
+
+
+def is_configured(sources: Sources, name: str) -> bool:
+    """Whether there is a source behind a side table: a file, or the synthetic world. Without one it is absent."""
+    from gosales_assets.sources.sample import SIDE_OF_WORLD
+
+    return bool(getattr(sources, name).path) or (sources.sales_log.kind == "sample" and name in SIDE_OF_WORLD)
 
 
 def declared_as_of(spec: SalesLog) -> date | None:

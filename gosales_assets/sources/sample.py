@@ -28,8 +28,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import polars as pl
 
-from gosales_assets.sources import dirt
+from gosales_assets.sources import dirt, sample_side
 from gosales_assets.sources.errors import SourceError
+from gosales_assets.sources.side import SIDE_TABLES
 from gosales_assets.sources.world import (
     BASKET,
     BUSINESSES,
@@ -93,6 +94,8 @@ TIDY_FIELDS = (
     "branch",
 )
 ASSET_COLUMNS = ("customer_id", "product_sku", "quantity", "purchase_date", "expiration_date")
+#: Tables beside the log that a world brings.
+SIDE_OF_WORLD = ("industry_enrichment", "customer_assets", "item_taxonomy", "crm_attributes", "account_status")
 ENRICHMENT_HEADERS = {
     "customer_name": "Customer",
     "cleaned_customer_name": "Cleaned Customer Name",
@@ -152,6 +155,36 @@ class World:
     def enrichment(self) -> pl.DataFrame:
         """Industry per customer name, with the gaps and misspellings of a bought list."""
         return _enrichment(self.customers, self.process.seed)
+
+    def side(self, name: str, taxonomy: Taxonomy, dirt_share: float) -> pl.DataFrame:
+        """A table beside the log as it would be exported, all text; no rows for one the world does not bring.
+
+        Parameters
+        ----------
+        name
+            One of `side.SIDE_TABLES`.
+        taxonomy
+            Names the divisions of the item list.
+        dirt_share
+            Share of the rows that is spoiled.
+        """
+        columns = SIDE_TABLES[name].columns
+        if name not in SIDE_OF_WORLD:
+            return pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
+        seed, people, held = self.process.seed, self.customers, self.customer_assets
+        items = sample_side.item_taxonomy(taxonomy)
+        match name:
+            case "industry_enrichment":
+                clean = self.enrichment
+            case "item_taxonomy":
+                clean = items
+            case "customer_assets":
+                clean = sample_side.customer_assets(held, people, items, seed)
+            case _:
+                crm = sample_side.crm_attributes(people, self.lines, held, seed, self.end)
+                known = pl.concat([crm.select("customer_id"), self.lines.select("customer_id")])
+                clean = crm if name == "crm_attributes" else sample_side.account_status(people, known, seed, self.end)
+        return sample_side.spoiled(name, clean.select(columns), dirt_share, seed)
 
     def records(self, layout: Layout, taxonomy: Taxonomy, dirt_share: float) -> dirt.Spoiled:
         """The log as text, with dirt, and the account of what was planted.
@@ -737,7 +770,7 @@ def write_world(
     Returns
     -------
     list of Path
-        What was written: ``sales_log.csv`` or ``.parquet``, ``industry_enrichment.csv``, ``customer_assets.csv``,
+        What was written: ``sales_log.csv`` or ``.parquet``, a CSV for each of `SIDE_OF_WORLD`,
         ``planted_dirt.csv`` (what `dirt.plant` accounts for) and, if asked, ``truth.parquet``.
     """
     layout = layout or spec.layout
@@ -748,18 +781,17 @@ def write_world(
     log = spoiled.records.drop("_source_file")
     files = {
         "sales_log": out / ("sales_log.csv" if layout == "wide" else "sales_log.parquet"),
-        "industry_enrichment": out / "industry_enrichment.csv",
-        "customer_assets": out / "customer_assets.csv",
+        **{name: out / f"{name}.csv" for name in SIDE_OF_WORLD},
         "planted": out / "planted_dirt.csv",
     }
     if layout == "wide":
         log.write_csv(files["sales_log"])
     else:
         log.write_parquet(files["sales_log"])
-    world.enrichment.select(pl.col(c).alias(h) for c, h in ENRICHMENT_HEADERS.items()).write_csv(
-        files["industry_enrichment"]
-    )
-    world.customer_assets.write_csv(files["customer_assets"])
+    for name in SIDE_OF_WORLD:
+        table = world.side(name, taxonomy, spec.dirt_share)
+        headers = ENRICHMENT_HEADERS if name == "industry_enrichment" else {}
+        table.rename(headers).write_csv(files[name])
     spoiled.planted.write_csv(files["planted"])
     if truth:
         files["truth"] = out / "truth.parquet"

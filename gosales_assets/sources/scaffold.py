@@ -121,7 +121,7 @@ class Proposal:
     unmapped
         Wide logs: columns with numbers that no product explains.
     side
-        ``industry_enrichment`` / ``customer_assets`` -> file found beside the log.
+        Side table -> file found beside the log.
     questions
         Setting -> what to decide.
     notes
@@ -619,15 +619,26 @@ def _wide_divisions(
     return kept or ordered, {d: n for d, n in ordered.items() if n < least} if kept else {}
 
 
+#: Side table and the word its file is told by; the first that fits.
+_SIDE_WORDS = (
+    ("industry_matches", "industry_matches"),
+    ("industry_enrichment", "industr"),
+    ("customer_assets", "asset"),
+    ("item_taxonomy", "item_taxonomy"),
+    ("crm_attributes", "crm"),
+    ("account_status", "account_status"),
+)
+
+
 def _side_files(files: Sequence[Path]) -> dict[str, Path]:
-    """Industry and asset files beside the log, told by their names."""
+    """Side tables beside the log, told by their names."""
     found: dict[str, Path] = {}
     for path in sorted(files[0].parent.iterdir()):
         if path in files or path.suffix.lower() not in (".csv", ".parquet"):
             continue
-        for name, word in (("industry_enrichment", "industr"), ("customer_assets", "asset")):
-            if word in path.stem.lower():
-                found.setdefault(name, path)
+        name = next((name for name, word in _SIDE_WORDS if word in path.stem.lower()), None)
+        if name is not None:
+            found.setdefault(name, path)
     return found
 
 

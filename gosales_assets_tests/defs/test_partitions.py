@@ -12,6 +12,7 @@ from dagster._core.definitions.partitions.context import partition_loading_conte
 
 from gosales_assets.catalog import CATALOG
 from gosales_assets.defs.partitions import Partitions, cutoff_key, placeholders
+from gosales_assets.settings import SIDE_SOURCES
 from gosales_assets.timeline import Calendar
 
 SLUGS = ("a", "b")
@@ -278,7 +279,7 @@ def test_every_file_of_the_catalog_has_a_node_in_the_right_set(definitions: dg.D
     for artifact in CATALOG.values():
         assert graph.get(dg.AssetKey(artifact.key)).partitions_def == platform.partitions.of(artifact), artifact.id
     others = {k.to_user_string() for k in graph.get_all_asset_keys()} - set(CATALOG)
-    assert others == {"sources/raw_log", "sources/raw_industry_enrichment", "sources/raw_customer_assets"}
+    assert others == {"sources/raw_log", *(f"sources/raw_{name}" for name in SIDE_SOURCES)}
 
 
 def test_every_node_is_described_owned_grouped_and_of_a_kind(definitions: dg.Definitions) -> None:
@@ -304,9 +305,13 @@ def test_the_edges_are_those_of_the_design(definitions: dg.Definitions) -> None:
     def parents(name: str) -> set[str]:
         return {k.to_user_string() for k in graph.get(dg.AssetKey(name.split("/"))).parent_keys}
 
-    star = {"sources/sales_log", "sources/industry_enrichment", "sources/customer_assets"}
-    assert parents("star/fact_transactions") == star
-    assert parents("labels/labels") == {"star/fact_transactions", "star/dim_customer"}
+    star = {"sources/sales_log", *(f"sources/{name}" for name in SIDE_SOURCES)}
+    assert parents("star/fact_transactions") == parents("star/fact_assets") == star
+    # Who holds an asset owns: whoever asks who owns reads the assets.
+    known = {"star/fact_transactions", "star/dim_customer", "star/fact_assets"}
+    assert parents("labels/labels") == parents("features/customer_base") == known
+    assert parents("features/features") >= {"star/fact_transactions", "star/fact_assets"}
+    assert parents("leakage/feature_date_audit") >= known
     assert parents("scores/division_scores") == {"models/model", "features/features"}
     assert parents("scores/closed_calibration") == {"validation/calibration"}
     assert parents("leakage/leakage_report") >= {

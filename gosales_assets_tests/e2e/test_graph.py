@@ -92,23 +92,23 @@ def twin(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The same world from the same records in another order, in another folder."""
     root = tmp_path_factory.mktemp("twin")
     source = small(root)
-    from gosales_assets.sources import read_customer_assets, read_industry_enrichment, read_sales_log
+    from gosales_assets.settings import SIDE_SOURCES
+    from gosales_assets.sources import read_sales_log, read_side
 
     raw = read_sales_log(source.sources.sales_log, source.products).records.drop("_source_file").collect()
     files = {"straight": raw, "shuffled": raw.sample(fraction=1.0, shuffle=True, seed=3)}
-    enrichment = read_industry_enrichment(source.sources, source.products)
-    assets = read_customer_assets(source.sources, source.products)
+    sides = {side: read_side(source.sources, side, source.products) for side in SIDE_SOURCES}
     roots = {}
     for name, frame in files.items():
         home = root / name
         home.mkdir()
         frame.write_parquet(home / "log.parquet")
-        enrichment.write_csv(home / "industry.csv")
-        assets.write_csv(home / "assets.csv")
+        for side, table in sides.items():
+            rows = table.sample(fraction=1.0, shuffle=True, seed=4) if name == "shuffled" else table
+            rows.write_csv(home / f"{side}.csv")
         sources = {
             "sales_log": {"kind": "files", "layout": "wide", "path": str(home / "log.parquet"), "as_of": "2024-12-31"},
-            "industry_enrichment": {"path": str(home / "industry.csv")},
-            "customer_assets": {"path": str(home / "assets.csv")},
+            **{side: {"path": str(home / f"{side}.csv")} for side in SIDE_SOURCES},
         }
         roots[name] = home / "out"
         build(roots[name], small(roots[name], sources=sources))

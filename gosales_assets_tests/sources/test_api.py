@@ -7,16 +7,11 @@ from datetime import date
 import polars as pl
 import pytest
 
-from gosales_assets.settings import SalesLog, Sources
-from gosales_assets.sources import (
-    ASSET_COLUMNS,
-    ENRICHMENT_COLUMNS,
-    SourceError,
-    fingerprint,
-    read_customer_assets,
-    read_industry_enrichment,
-    read_sales_log,
-)
+from gosales_assets.catalog import CATALOG
+from gosales_assets.settings import SIDE_SOURCES, SalesLog, Sources
+from gosales_assets.sources import SourceError, fingerprint, read_sales_log, read_side
+from gosales_assets.sources.inputs import ABSENT, input_version, is_configured
+from gosales_assets.sources.side import SIDE_TABLES, read_table
 from gosales_assets.taxonomy import Taxonomy
 
 TAXONOMY = Taxonomy.reference()
@@ -76,19 +71,37 @@ def test_the_fingerprint_is_that_of_the_input(tmp_path):
     assert fingerprint(_spec(sample=SAMPLE)) != fingerprint(_spec(sample={**SAMPLE, "seed": 3}))
 
 
-def test_side_tables_are_empty_when_absent(tmp_path):
+@pytest.mark.parametrize("name", SIDE_SOURCES)
+def test_a_side_table_is_empty_when_absent(name):
     sources = Sources(sales_log={"kind": "files", "path": "log.csv"})
-    industries, assets = read_industry_enrichment(sources, TAXONOMY), read_customer_assets(sources, TAXONOMY)
-    assert (industries.columns, industries.height) == (list(ENRICHMENT_COLUMNS), 0)
-    assert (assets.columns, assets.height) == (list(ASSET_COLUMNS), 0)
+    table = read_side(sources, name, TAXONOMY)
+    assert (table.columns, table.height) == (list(SIDE_TABLES[name].columns), 0)
+    assert not is_configured(sources, name)
+    assert input_version(sources, name) == ABSENT
 
 
-def test_the_sample_brings_its_side_tables():
+@pytest.mark.parametrize("name", SIDE_SOURCES)
+def test_the_sample_brings_its_side_tables(name):
     sources = Sources(sales_log={"sample": SAMPLE})
-    industries, assets = read_industry_enrichment(sources, TAXONOMY), read_customer_assets(sources, TAXONOMY)
-    assert industries.columns == list(ENRICHMENT_COLUMNS)
-    assert assets.columns == list(ASSET_COLUMNS)
-    assert min(industries.height, assets.height) > 100
+    table = read_side(sources, name, TAXONOMY)
+    assert table.schema == dict.fromkeys(SIDE_TABLES[name].columns, pl.String)
+    assert table.equals(read_side(sources, name, TAXONOMY))
+    # Which names a person accepted is nothing a world can know.
+    assert is_configured(sources, name) == (name != "industry_matches") == (table.height > 50)
+
+
+@pytest.mark.parametrize("name", SIDE_SOURCES)
+def test_the_schema_of_a_side_table_has_its_columns(name):
+    assert list(CATALOG[f"sources/{name}"].dtypes()) == list(SIDE_TABLES[name].columns)
+    assert all(hasattr(Sources(), n) for n in SIDE_TABLES)
+
+
+def test_no_address_of_a_person_is_read(tmp_path):
+    path = tmp_path / "crm.csv"
+    path.write_text("internalid,companyname,email,phone,parent\n7,Acme,a@b.example,555,3\n")
+    table = read_table("crm_attributes", str(path))
+    assert table.select("customer_id", "customer_name", "account_group").row(0) == ("7", "Acme", "3")
+    assert not {"a@b.example", "555"} & set(table.row(0))
 
 
 def test_side_tables_are_read_by_the_headers_they_come_with(tmp_path):
@@ -104,7 +117,7 @@ def test_side_tables_are_read_by_the_headers_they_come_with(tmp_path):
         industry_enrichment={"path": str(tmp_path / "industries.csv")},
         customer_assets={"path": str(tmp_path / "assets.parquet")},
     )
-    assert read_industry_enrichment(sources, TAXONOMY).row(0, named=True) == {
+    assert read_side(sources, "industry_enrichment", TAXONOMY).row(0, named=True) == {
         "customer_name": "Blüepen",
         "industry_id": "497588",
         "industry": "Tools",
@@ -113,28 +126,33 @@ def test_side_tables_are_read_by_the_headers_they_come_with(tmp_path):
         "cleaned_customer_name": None,
         "industry_reasoning": "x",
     }
-    assert read_customer_assets(sources, TAXONOMY).row(0) == ("1", "FDM", 2, date(2024, 1, 31), None)
+    assert read_side(sources, "customer_assets", TAXONOMY).row(0) == (
+        "1", None, "FDM", None, "2", "2024-01-31", None,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("section", "content", "message"),
     [
-        ("industry_enrichment", "Customer,Sector\nA,B\n", "needs a column 'Industry'"),
-        ("industry_enrichment", "Industry\nA\n", "one of 'Customer' or 'ID'"),
-        ("customer_assets", "Customer Name,Product\nA,B\n", "customer_id"),
+        ("industry_enrichment", "Customer,Sector\nA,B\n", "needs a column for industry"),
+        ("industry_enrichment", "Industry\nA\n", r"customer_name .* or industry_id"),
+        ("customer_assets", "Who,Product\nA,B\n", "customer_id"),
         ("customer_assets", "CustomerId,Thing\n1,B\n", "product_sku"),
+        ("item_taxonomy", "itemid,Colour\n1,B\n", "item_rollup"),
+        ("crm_attributes", "companyname\nA\n", "customer_id"),
+        ("account_status", "rep\nA\n", "customer_id"),
+        ("industry_matches", "customer_name\nA\n", "matched_name"),
     ],
 )
 def test_side_tables_without_what_they_are_for(tmp_path, section, content, message):
     path = tmp_path / "side.csv"
     path.write_text(content)
     sources = Sources(sales_log={"kind": "files", "path": "log.csv"}, **{section: {"path": str(path)}})
-    read = {"industry_enrichment": read_industry_enrichment, "customer_assets": read_customer_assets}[section]
     with pytest.raises(SourceError, match=message):
-        read(sources, TAXONOMY)
+        read_side(sources, section, TAXONOMY)
 
 
 def test_a_missing_side_file_is_an_error_not_an_absence(tmp_path):
     sources = Sources(customer_assets={"path": str(tmp_path / "gone.csv")})
     with pytest.raises(SourceError, match=r"gone.csv does not exist"):
-        read_customer_assets(sources, TAXONOMY)
+        read_side(sources, "customer_assets", TAXONOMY)

@@ -8,9 +8,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from gosales_assets.settings import SampleWorld
-from gosales_assets.sources import SourceError, sample
-from gosales_assets.sources.sample import build_world, write_world
+from gosales_assets.engine.star.build import build_star
+from gosales_assets.settings import EtlSettings, SalesLog, SampleWorld
+from gosales_assets.sources import SourceError, sample, sample_side
+from gosales_assets.sources import world as process
+from gosales_assets.sources.sample import SIDE_OF_WORLD, build_world, write_world
 from gosales_assets.sources.world import BASKET, BUSINESSES, CROSS_SELL, EXPIRY, INDEX, INDUSTRIES, REST, TRIGGERS
 from gosales_assets.taxonomy import Taxonomy
 
@@ -286,7 +288,8 @@ def test_a_world_on_disk_reads_back(tmp_path, small):
     spec = SampleWorld(customers=200, seed=5)
     files = write_world(spec, TAXONOMY, tmp_path / "wide", "wide", truth=True, cutoffs=[date(2024, 6, 30)])
     assert {p.name for p in files} == {
-        "sales_log.csv", "industry_enrichment.csv", "customer_assets.csv", "planted_dirt.csv", "truth.parquet"
+        "sales_log.csv", "industry_enrichment.csv", "customer_assets.csv", "item_taxonomy.csv", "crm_attributes.csv",
+        "account_status.csv", "planted_dirt.csv", "truth.parquet",
     }  # fmt: skip
     truth = pl.read_parquet(files[-1])
     assert truth.columns == ["customer_id", "division", "cutoff", "window_months", "p_true"]
@@ -307,3 +310,74 @@ def test_the_truth_is_written_for_half_years_of_the_second_half():
     assert sample.half_years(date(2019, 1, 1), date(2022, 12, 31)) == [
         date(2020, 12, 31), date(2021, 6, 30), date(2021, 12, 31), date(2022, 6, 30), date(2022, 12, 31)
     ]  # fmt: skip
+
+
+def test_tables_beside_the_log_draw_from_streams_of_their_own():
+    def streams(module):
+        return {v for k, v in vars(module).items() if k.isupper() and k.startswith("_") and isinstance(v, int)}
+
+    mine = streams(sample_side)
+    assert len(mine) == 5
+    assert not mine & (streams(sample) | streams(process))
+
+
+@pytest.fixture(scope="module")
+def told(small):
+    """The star of a small world with all its tables beside the log."""
+    sides = {name: small.side(name, TAXONOMY, 0.02) for name in SIDE_OF_WORLD}
+    return build_star(
+        small.records("wide", TAXONOMY, 0.02).records.lazy(),
+        spec=SalesLog(as_of=END),
+        taxonomy=TAXONOMY,
+        etl=EtlSettings(enable_industry_fuzzy=True, fuzzy_min_unmatched=1),
+        enrichment=sides["industry_enrichment"],
+        assets=sides["customer_assets"],
+        items=sides["item_taxonomy"],
+        crm=sides["crm_attributes"],
+        status=sides["account_status"],
+    )
+
+
+def test_every_way_to_find_an_industry_a_product_and_a_customer_occurs(told):
+    dim, held = told.dim_customer, told.fact_assets
+    assert set(dim["match_method"]) == {"exact", "prefix", "fuzzy97", "fuzzy94", "none"}
+    assert set(dim["source"]) == {"sales_log", "ns", "assets"}
+    assert set(held["join_method"]) == {"internalid", "name", "sku", "unmatched"}
+    assert set(held["customer_match"]) == {"id", "name", "none"}
+    assert held.filter(pl.col("join_method") == "unmatched").height < 0.05 * held.height
+    # A few prospects the CRM knew before any purchase, and nobody known before the world began.
+    assert dim.filter(source="ns").height >= 5
+
+
+def test_the_dirt_of_every_table_is_found(told):
+    found = set(told.contract_violations.select("table_name", "column_name", "violation_type").iter_rows())
+    assert found >= {
+        ("industry_enrichment", "customer_name", "enrichment_conflict"),
+        ("customer_assets", "customer_id", "asset_without_customer"),
+        ("customer_assets", "quantity", "side_unparseable_value"),
+        ("customer_assets", "purchase_date", "unparseable_asset_date"),
+        ("customer_assets", "purchase_date", "side_implausible_date"),
+        ("customer_assets", "expiration_date", "unparseable_asset_date"),
+        ("customer_assets", "product_sku", "side_unmapped_product"),
+        ("item_taxonomy", "division", "side_unknown_division"),
+        ("item_taxonomy", "internalid", "side_conflicting_row"),
+        ("crm_attributes", "customer_id", "side_missing_key"),
+        ("crm_attributes", "customer_id", "side_conflicting_row"),
+        ("crm_attributes", "date_created", "side_unparseable_value"),
+        ("crm_attributes", "date_created", "side_implausible_date"),
+        ("account_status", "customer_id", "side_conflicting_row"),
+        ("account_status", "last_contact_date", "side_unparseable_value"),
+        ("account_status", "has_open_deal", "side_unparseable_value"),
+    }
+
+
+def test_a_clean_world_has_clean_tables_and_the_truth_of_its_assets(small):
+    columns = {name: small.side(name, TAXONOMY, 0.0) for name in SIDE_OF_WORLD}
+    assert columns["crm_attributes"]["customer_id"].is_unique().all()
+    assert columns["account_status"]["customer_id"].is_unique().all()
+    items = columns["item_taxonomy"]
+    named = columns["customer_assets"].join(items, on="internalid", suffix="_item").with_columns(row="item_rollup")
+    # As many assets per SKU as the world holds, less those that name their item otherwise.
+    held = dict(small.customer_assets.group_by("product_sku").len().iter_rows())
+    for sku, n in named.group_by("row").len().iter_rows():
+        assert 0.5 * held[sku] <= n <= held[sku]

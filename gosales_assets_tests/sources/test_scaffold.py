@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from gosales_assets.settings import SampleWorld, Settings
-from gosales_assets.sources import SourceError, read_customer_assets, read_sales_log
+from gosales_assets.sources import SourceError, read_sales_log, read_side
 from gosales_assets.sources.sample import write_world
 from gosales_assets.sources.scaffold import plan, propose, render
 from gosales_assets.taxonomy import Taxonomy
@@ -77,7 +77,7 @@ def test_wide_csv_with_renamed_headers(tmp_path, world):
     assert settings.sources.sales_log.as_of == date(2024, 12, 31)
     assert _read(settings).height == frame.height
     assert _questions(text) == ["as_of"]
-    assert read_customer_assets(settings.sources, settings.products).height > 0
+    assert read_side(settings.sources, "customer_assets", settings.products).height > 0
     assert settings.calendar.last_cutoff == date(2024, 12, 31)
     # Ordered to invoiced takes up to about ten days in this world: the estimate becomes the embargo.
     assert 5 <= settings.timeline.embargo_days <= 20

@@ -27,13 +27,20 @@ def build(platform: Platform) -> list[Any]:
     @stage(
         platform,
         "features/customer_base",
-        ins={"fact_transactions": read("star/fact_transactions"), "dim_customer": read("star/dim_customer")},
+        ins={
+            "fact_transactions": read("star/fact_transactions"),
+            "dim_customer": read("star/dim_customer"),
+            "fact_assets": read("star/fact_assets"),
+        },
         code=CODE,
         checks={"customer_base": {"quality_history": "WARN"}},
         sections=SECTIONS,
     )
     def customer_base(
-        context: dg.AssetExecutionContext, fact_transactions: pl.LazyFrame, dim_customer: pl.DataFrame
+        context: dg.AssetExecutionContext,
+        fact_transactions: pl.LazyFrame,
+        dim_customer: pl.DataFrame,
+        fact_assets: pl.DataFrame,
     ) -> Result:
         from gosales_assets.engine.features.base import customer_base as base
         from gosales_assets.engine.features.history import history_finding
@@ -46,6 +53,7 @@ def build(platform: Platform) -> list[Any]:
             population=settings.population,
             divisions=divisions,
             skus=skus,
+            assets=fact_assets,
         )
         months = settings.timeline.min_history_months or max(settings.features.windows_months)
         return Result({"customer_base": frame}, [history_finding(fact_transactions, platform.cutoff(context), months)])
@@ -58,12 +66,16 @@ def build(platform: Platform) -> list[Any]:
         ins={
             "customer_base": read("features/customer_base", p.every_division),
             "fact_transactions": read("star/fact_transactions"),
+            "fact_assets": read("star/fact_assets"),
         },
         code=CODE,
         sections=SECTIONS,
     )
     def features(
-        context: dg.AssetExecutionContext, customer_base: pl.DataFrame, fact_transactions: pl.LazyFrame
+        context: dg.AssetExecutionContext,
+        customer_base: pl.DataFrame,
+        fact_transactions: pl.LazyFrame,
+        fact_assets: pl.DataFrame,
     ) -> dict[str, Any]:
         from gosales_assets.engine.features.build import build_features
 
@@ -77,6 +89,7 @@ def build(platform: Platform) -> list[Any]:
             population=settings.population,
             divisions=divisions,
             skus=skus,
+            assets=fact_assets,
         )
         return {"features": built.features, "feature_catalog": built.catalog, "feature_stats": built.stats}
 

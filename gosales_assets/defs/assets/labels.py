@@ -20,12 +20,19 @@ def build(platform: Platform) -> list[Any]:
         platform,
         "labels/labels",
         "labels/label_prevalence",
-        ins={"fact_transactions": read("star/fact_transactions"), "dim_customer": read("star/dim_customer")},
+        ins={
+            "fact_transactions": read("star/fact_transactions"),
+            "dim_customer": read("star/dim_customer"),
+            "fact_assets": read("star/fact_assets"),
+        },
         code=("engine/labels", "engine/population.py", "sources/inputs.py"),
         sections=sections,
     )
     def labels(
-        context: dg.AssetExecutionContext, fact_transactions: pl.LazyFrame, dim_customer: pl.LazyFrame
+        context: dg.AssetExecutionContext,
+        fact_transactions: pl.LazyFrame,
+        dim_customer: pl.LazyFrame,
+        fact_assets: pl.DataFrame,
     ) -> Result:
         from gosales_assets.engine.labels import audit
         from gosales_assets.engine.labels.build import build_labels, label_prevalence
@@ -41,6 +48,7 @@ def build(platform: Platform) -> list[Any]:
             ownership=settings.ownership,
             population=settings.population,
             as_of=declared_as_of(settings.sources.sales_log),
+            assets=fact_assets,
         )
         prevalence = label_prevalence(labelled, mode=settings.labels.mode)
         picture = pictures.bars(

@@ -41,6 +41,7 @@ def build(platform: Platform) -> list[Any]:
             "customer_base": read("features/customer_base", p.every_division),
             "fact_transactions": read("star/fact_transactions"),
             "dim_customer": read("star/dim_customer"),
+            "fact_assets": read("star/fact_assets"),
         },
         code=("engine/leakage/date_audit.py", "engine/features"),
         sections=("features", "population", "ownership", "timeline", "divisions", "taxonomy"),
@@ -51,6 +52,7 @@ def build(platform: Platform) -> list[Any]:
         customer_base: pl.DataFrame,
         fact_transactions: pl.LazyFrame,
         dim_customer: pl.DataFrame,
+        fact_assets: pl.DataFrame,
     ) -> dict[str, Any]:
         from gosales_assets.engine.leakage.date_audit import feature_date_audit as audit
 
@@ -66,6 +68,7 @@ def build(platform: Platform) -> list[Any]:
             population=settings.population,
             divisions=divisions,
             skus=skus,
+            assets=fact_assets,
         )
         return {"feature_date_audit": audited}
 

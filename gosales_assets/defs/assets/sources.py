@@ -11,13 +11,18 @@ import dagster as dg
 
 from gosales_assets import sources
 from gosales_assets.defs.stage import Platform, stage
-from gosales_assets.sources.inputs import canonical_order, input_version
+from gosales_assets.settings import SIDE_SOURCES
+from gosales_assets.sources.inputs import canonical_order, input_version, is_configured
 
 #: External inputs by the asset that copies them.
 RAW = {
     "sales_log": ("raw_log", "The sales log where it lies: files, a package, or the synthetic world."),
     "industry_enrichment": ("raw_industry_enrichment", "The industry table where it lies, if one is configured."),
+    "industry_matches": ("raw_industry_matches", "The accepted pairs of names where they lie, if configured."),
     "customer_assets": ("raw_customer_assets", "The asset table where it lies, if one is configured."),
+    "item_taxonomy": ("raw_item_taxonomy", "The item list where it lies, if one is configured."),
+    "crm_attributes": ("raw_crm_attributes", "The CRM's customer master where it lies, if one is configured."),
+    "account_status": ("raw_account_status", "The status of the accounts where it lies, if one is configured."),
 }
 
 
@@ -59,26 +64,21 @@ def build(platform: Platform) -> list[Any]:
         context.add_output_metadata({"received": dg.MetadataValue.json(log.description)}, output_name="sales_log")
         return {"sales_log": canonical_order(log.records)}
 
-    @stage(
-        platform,
-        "sources/industry_enrichment",
-        ins={},
-        deps=[raw_key("industry_enrichment")],
-        code=("sources",),
-        sections=("sources", "taxonomy"),
-    )
-    def industry_enrichment(context: dg.AssetExecutionContext) -> dict[str, Any]:
-        return {"industry_enrichment": sources.read_industry_enrichment(settings.sources, settings.products)}
+    def side(name: str) -> dg.AssetsDefinition:
+        def body(context: dg.AssetExecutionContext) -> dict[str, Any]:
+            status = "received" if is_configured(settings.sources, name) else "absent"
+            context.add_output_metadata({"status": status}, output_name=name)
+            table = sources.read_side(settings.sources, name, settings.products)
+            return {name: canonical_order(table.lazy()).collect()}
 
-    @stage(
-        platform,
-        "sources/customer_assets",
-        ins={},
-        deps=[raw_key("customer_assets")],
-        code=("sources",),
-        sections=("sources", "taxonomy"),
-    )
-    def customer_assets(context: dg.AssetExecutionContext) -> dict[str, Any]:
-        return {"customer_assets": sources.read_customer_assets(settings.sources, settings.products)}
+        body.__name__ = name
+        return stage(
+            platform,
+            f"sources/{name}",
+            ins={},
+            deps=[raw_key(name)],
+            code=("sources",),
+            sections=("sources", "taxonomy"),
+        )(body)
 
-    return [*(raw(name) for name in RAW), sales_log, industry_enrichment, customer_assets]
+    return [*(raw(name) for name in RAW), sales_log, *(side(name) for name in SIDE_SOURCES)]

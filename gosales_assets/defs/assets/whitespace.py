@@ -43,6 +43,7 @@ def build(platform: Platform) -> list[Any]:
             "closed_calibration": read("scores/closed_calibration", p.every_division),
             "fact_transactions": read("star/fact_transactions"),
             "dim_customer": read("star/dim_customer"),
+            "account_status": read("star/account_status"),
         },
         code=("engine/whitespace",),
         checks={"capacity_summary": {"quality_all_divisions": "WARN"}},
@@ -56,6 +57,7 @@ def build(platform: Platform) -> list[Any]:
         closed_calibration: dict[str, dict],
         fact_transactions: pl.LazyFrame,
         dim_customer: pl.DataFrame,
+        account_status: pl.DataFrame,
     ) -> Result:
         from gosales_assets.engine.whitespace.rank import rank_whitespace
 
@@ -74,6 +76,7 @@ def build(platform: Platform) -> list[Any]:
             release=settings.release,
             features=settings.features,
             targets=settings.targets,
+            status=account_status,
             waived=warned,
         )
         outputs = {

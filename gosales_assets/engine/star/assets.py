@@ -139,7 +139,6 @@ def _typed(received: pl.DataFrame) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
             identifier("internalid"),
             product=text("product_sku"),
         )
-        .with_columns(product_norm=name_key("product"))
         .collect()
     )
     key = rows["customer_id"]
@@ -191,28 +190,43 @@ def _with_customer(assets: pl.DataFrame, names: pl.DataFrame) -> pl.DataFrame:
         .collect()
     )
     by_full, by_bare = (told.filter(rank=rank).drop("rank") for rank in (0, 1))
-    nobody = pl.col("customer_id").is_null()
-    joined = (
-        assets.with_columns(full.alias("_full"), unprefixed(full).alias("_bare"))
-        .join(by_full, left_on="_full", right_on="name_norm", how="left")
-        .join(by_bare, left_on="_bare", right_on="name_norm", how="left", suffix="_bare")
-    )
     # A full name that several customers have stays ambiguous: the shorter one says less.
     several = pl.coalesce("several", "several_bare").fill_null(False)
     owner = pl.when(~several).then(pl.coalesce("owner", "owner_bare"))
-    match = pl.when(~nobody).then(pl.lit("id")).when(owner.is_not_null()).then(pl.lit("name")).otherwise(pl.lit("none"))
-    return joined.with_columns(
-        customer_match=match, ambiguous=nobody & several, customer_id=pl.coalesce("customer_id", owner)
+    nobody = pl.col("customer_id").is_null()
+    by_id = assets.filter(~nobody).with_columns(customer_match=pl.lit("id"), ambiguous=pl.lit(False))
+    by_name = (
+        assets.filter(nobody)
+        .with_columns(_full=full, _bare=unprefixed(full))
+        .join(by_full, left_on="_full", right_on="name_norm", how="left")
+        .join(by_bare, left_on="_bare", right_on="name_norm", how="left", suffix="_bare")
+        .with_columns(
+            customer_id=owner,
+            customer_match=pl.when(owner.is_not_null()).then(pl.lit("name")).otherwise(pl.lit("none")),
+            ambiguous=several,
+        )
+        .select(by_id.columns)
     )
+    return pl.concat([by_id, by_name])
 
 
 def _with_product(assets: pl.DataFrame, items: pl.DataFrame, taxonomy: Taxonomy) -> pl.DataFrame:
     """Add what the item list and the taxonomy say of the product, and by which way it was found."""
+    key = ["internalid", "product"]
+    # There are few products and many assets.
+    found = _found(assets.select(key).unique(), items, taxonomy)
+    return assets.join(found, on=key, how="left", nulls_equal=True)
+
+
+def _found(products: pl.DataFrame, items: pl.DataFrame, taxonomy: Taxonomy) -> pl.DataFrame:
+    """`_TOLD`, ``product_norm`` and ``join_method`` of each pair of ``internalid`` and ``product``."""
     told = _told(items, taxonomy)
     by_id, _ = one_per_key(told.drop("product_norm"), "internalid", _TOLD)
     by_name, _ = one_per_key(told.drop("internalid").explode("product_norm"), "product_norm", _TOLD)
-    joined = assets.join(by_id.with_columns(_id=pl.lit(True)), on="internalid", how="left").join(
-        by_name.with_columns(_name=pl.lit(True)), on="product_norm", how="left", suffix="_by_name"
+    joined = (
+        products.with_columns(product_norm=name_key("product"))
+        .join(by_id.with_columns(_id=pl.lit(True)), on="internalid", how="left")
+        .join(by_name.with_columns(_name=pl.lit(True)), on="product_norm", how="left", suffix="_by_name")
     )
     known = _skus(taxonomy)
     own = _folded("product").replace_strict(known, default=None, return_dtype=pl.String)
@@ -222,10 +236,11 @@ def _with_product(assets: pl.DataFrame, items: pl.DataFrame, taxonomy: Taxonomy)
         method = pl.when(way).then(pl.lit(name)).otherwise(method)
     picked = {c: pl.when(ways[0]).then(c).otherwise(f"{c}_by_name") for c in _TOLD}
     sku = pl.coalesce(picked["product_sku"], own)
-    return joined.with_columns(**picked | {"product_sku": sku}, join_method=method).with_columns(
+    resolved = joined.with_columns(**picked | {"product_sku": sku}, join_method=method)
+    return resolved.with_columns(
         division=pl.coalesce(_division("product_sku", taxonomy), "division"),
         item_rollup=pl.coalesce("item_rollup", "product_sku"),
-    )
+    ).select(*products.columns, "product_norm", *_TOLD, "join_method")
 
 
 def _told(items: pl.DataFrame, taxonomy: Taxonomy) -> pl.DataFrame:

@@ -145,7 +145,7 @@ def dim_customer(
 
 def _roster(records: pl.DataFrame, crm: pl.DataFrame, assets: pl.DataFrame) -> pl.DataFrame:
     """Customers of all sources, one row each, with their name, its forms for matching, and what the CRM tells."""
-    seen = pl.concat(
+    rows = pl.concat(
         [
             records.lazy().select("customer_id", "customer_name", day="order_date", rank=pl.lit(_SALES_LOG, pl.Int8)),
             crm.lazy().select("customer_id", "customer_name", day="date_created", rank=pl.lit(_CRM, pl.Int8)),
@@ -157,6 +157,8 @@ def _roster(records: pl.DataFrame, crm: pl.DataFrame, assets: pl.DataFrame) -> p
             ),
         ]
     ).filter(pl.col("customer_id").is_not_null())
+    # Few names per customer and source, however many lines: what follows is small.
+    seen = rows.group_by("customer_id", "rank", "customer_name").agg(pl.col("day").min())
     names = (
         seen.filter(pl.col("customer_name").is_not_null())
         .sort("customer_id", "rank", "day", "customer_name", nulls_last=True)

@@ -33,6 +33,7 @@ from gosales_assets.engine.whitespace.components import (
 from gosales_assets.engine.whitespace.eligibility import apply_gates, count_gates, gate_status
 from gosales_assets.engine.whitespace.entries import SCORE_COLUMNS, Entry, Inputs, enter, require_unique
 from gosales_assets.engine.whitespace.reasons import top_two, with_reason
+from gosales_assets.engine.whitespace.status import status_as_of
 from gosales_assets.engine.whitespace.summary import (
     DivisionOutcome,
     capacity_summary,
@@ -181,6 +182,7 @@ def rank_whitespace(
     release: ReleaseSettings,
     features: FeatureSettings,
     targets: Sequence[Target],
+    status: pl.DataFrame | None = None,
     held: Mapping[str, str] | None = None,
     waived: Mapping[str, str] | None = None,
 ) -> Whitespace:
@@ -209,6 +211,8 @@ def rank_whitespace(
         Settings of the ranking, of closed gates, and of the market basket.
     targets
         The targets of the configuration. Those that are not ``ranked`` are left out and logged.
+    status
+        ``account_status``, for the gates on contact, open deals and region; without rows those are not evaluated.
     held
         Divisions whose gate is shut and which the caller leaves out, with the reason.
     waived
@@ -232,7 +236,9 @@ def rank_whitespace(
     probabilities cannot be compared with another division's.
     """
     check_capacity_mode(whitespace)
-    inputs = Inputs(scores, rules, reports, closed, held or {}, waived or {})
+    inputs = Inputs(
+        _with_status(scores, status_as_of(status, cutoff)), rules, reports, closed, held or {}, waived or {}
+    )
     entries = [enter(target, inputs, cutoff, whitespace=whitespace, release=release) for target in _by_slug(targets)]
     ranked = [entry for entry in entries if entry.is_ranked]
     gated = apply_gates(_candidates(ranked), whitespace.eligibility)
@@ -291,6 +297,20 @@ def _affinity(
     # A file knows fewer types than a frame; `enter` has made sure that no key lost its text.
     typed = [frame.select(pl.col(name).cast(dtype) for name, dtype in RULE_SCHEMA.items()) for frame in rules]
     return customer_affinity(facts, typed, cutoff, features)
+
+
+def _with_status(
+    scores: Mapping[str, pl.DataFrame | pl.LazyFrame], status: pl.DataFrame | None
+) -> Mapping[str, pl.DataFrame | pl.LazyFrame]:
+    """Scores with what the gates read beside them."""
+    if status is None:
+        return scores
+    require_unique(status, ("customer_id",), "account_status")
+    told = status.lazy()
+    return {
+        division: frame.lazy().join(told, on="customer_id", how="left", maintain_order="left")
+        for division, frame in scores.items()
+    }
 
 
 def _names(dim: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
