@@ -312,7 +312,7 @@ def test_the_edges_are_those_of_the_design(definitions: dg.Definitions) -> None:
     assert parents("labels/labels") == parents("features/customer_base") == known
     assert parents("features/features") >= {"star/fact_transactions", "star/fact_assets"}
     assert parents("leakage/feature_date_audit") >= known
-    assert parents("scores/division_scores") == {"models/model", "features/features"}
+    assert parents("scores/division_scores") == {"models/model", "features/features", "features/feature_list"}
     assert parents("scores/closed_calibration") == {"validation/calibration"}
     assert parents("leakage/leakage_report") >= {
         "leakage/feature_date_audit",

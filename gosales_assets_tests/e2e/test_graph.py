@@ -159,3 +159,8 @@ def test_documents_hold_no_nan(world: Runner):
         if artifact.format == "json":
             for path in world.store.find(artifact):
                 json.loads(path.read_text(), parse_constant=lambda name, p=path: pytest.fail(f"{p}: {name}"))
+
+
+def test_scores_note_the_columns_they_did_not_read(world: Runner):
+    event = world.instance.get_latest_materialization_event(asset_key(CATALOG["scores/division_scores"]))
+    assert event.asset_materialization.metadata["columns_ignored"].value == []
