@@ -34,9 +34,9 @@ RESULTS = Path(__file__).parent.parent / "bench" / "results.json"
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
-    """A bench of star, features and all families at 200 customers, and of the star at 2 000 and 4 000 lines."""
+    """A bench of star, features, all families and labels at 200 customers, and of the star at 2 000 and 4 000 lines."""
     out = tmp_path_factory.mktemp("bench") / "results.json"
-    areas = "star,star_scale,features,families"
+    areas = "star,star_scale,features,families,labels"
     assert main(["--sizes", "200", "--lines", "2000,4000", "--areas", areas, "--out", str(out)]) == 0
     return json.loads(out.read_text(encoding="utf-8"))
 
@@ -52,6 +52,9 @@ def test_every_ratio_is_ours_over_the_plain_thing(small):
     families = small["measured"]["families"]["200"]
     assert (families["targets"], families["lines"]) == (14, 4_000)
     assert families["columns"] > 2 * features["columns"]
+    labels = small["measured"]["labels"]["200"]
+    assert (labels["targets"], labels["cutoffs"], labels["lines"]) == (14, 12, 4_000)
+    assert 0 < labels["rows"] <= 14 * 12 * 200
     assert star["peak_mb"] > 50
 
 
@@ -60,7 +63,7 @@ def test_verdicts_compare_with_the_targets(small):
     logs = {f"200 customers, {log}" for log in ("wide", "tidy", "tidy_parquet")}
     assert {v["at"] for v in verdicts} == {*logs, "2000 lines, tidy", "4000 lines, tidy", "200 customers"}
     assert all(v["met"] == (v["value"] <= v["target"]) for v in verdicts)
-    targets = ("star", "star_scale", "star_scale_peak_mb", "features", "families")
+    targets = ("star", "star_scale", "star_scale_peak_mb", "features", "families", "labels")
     assert {v.get("target") for v in verdicts} == {TARGETS[t] for t in targets}
 
 
@@ -92,6 +95,13 @@ def test_growth_of_all_families_is_judged():
     found = {(v["what"], v["at"]): (v["value"], v["met"]) for v in assemble(measured, [], {})["verdicts"]}
     assert found["growth of every family, processor time", "10 to 100 customers"] == (1.301, False)
     assert found["every family, 14 targets / one plain group-by", "100 customers"] == (30.0, False)
+
+
+def test_labels_of_a_million_lines_are_judged_by_processor_time():
+    measured = {"labels": {"50000": {"ratio": 9.0, "cpu_seconds": 61.0}}}
+    found = {v["what"]: (v["value"], v["met"]) for v in assemble(measured, [], {})["verdicts"]}
+    assert found["processor seconds of all labels"] == (61.0, False)
+    assert found["labels, 14 targets x 12 cutoffs / plain group-bys"] == (9.0, True)
 
 
 def test_growth_exponent_of_a_quadratic_is_two():

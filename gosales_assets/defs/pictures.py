@@ -30,7 +30,7 @@ _ROW, _COLUMN, _GAP = 0.2, 3.0, 0.15
 #: Characters of a name on a bar.
 _NAME = 22
 #: Ticks on an axis of cutoffs.
-_TICKS = 6
+_TICKS = 4
 #: Colours of a stored picture, shades of the edges of letters included.
 _COLORS = 32
 
@@ -126,8 +126,11 @@ def history(title: str, cutoffs: pl.DataFrame) -> dg.MarkdownMetadataValue:
             axes.plot(every.filter(of), percent.filter(of), color=color, marker="o", markersize=4, **look)
     ticks = every.gather_every(max(1, -(-cutoffs.height // _TICKS)))
     axes.set_xticks(ticks.to_list(), [str(cutoffs["cutoff"][i]) for i in ticks])
-    axes.set_ylim(bottom=0)
-    axes.tick_params(labelsize=_TEXT["fontsize"])
+    shown = (cutoffs[column].max() for column in ("prevalence", "prevalence_whitespace"))
+    highest = 100 * max((share for share in shown if isinstance(share, float)), default=0.0)
+    axes.set_ylim(0, 1.05 * highest or 1)
+    axes.set_yticks([0, highest], ["0", f"{highest:.1f}"] if highest else ["0", ""])
+    axes.tick_params(labelsize=_TEXT["fontsize"], length=2)
     notes = (("everybody, %", BLUE), ("whitespace, %", ORANGE), ("hollow: censored", INK))
     for row, (text, color) in enumerate(notes):
         figure.text(0.84, 0.9 - 0.1 * row, text, **(_TEXT | {"color": color}))
@@ -159,5 +162,5 @@ def markdown(figure: Figure, title: str) -> dg.MarkdownMetadataValue:
 
 
 def _short(name: Any) -> str:
-    text = str(name)
+    text = " ".join(str(name).split())
     return text if len(text) <= _NAME else f"{text[: _NAME - 1]}…"
