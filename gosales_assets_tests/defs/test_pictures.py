@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import re
-import time
 from datetime import date
 
 import polars as pl
@@ -85,15 +84,6 @@ def test_pictures_of_nothing_are_pictures() -> None:
     assert image(pictures.history("x", CUTOFFS.clear())).width > 0
 
 
-def test_a_picture_takes_less_than_a_tenth_of_a_second() -> None:
-    bars()  # the first one loads the library and its letters
-    pictures.history("x", CUTOFFS)
-
-    def processor_seconds(draw: object) -> float:
-        start = time.process_time()
-        draw()  # type: ignore[operator]
-        return time.process_time() - start
-
-    for draw in (bars, lambda: pictures.history("x", CUTOFFS)):
-        assert min(processor_seconds(draw) for _ in range(3)) < 0.1
+def test_a_picture_is_small_enough_to_be_kept_with_every_materialization() -> None:
     assert len(bars().md_str or "") < 60_000
+    assert len(pictures.history("x", CUTOFFS).md_str or "") < 60_000
