@@ -45,8 +45,7 @@ CHOSEN: Mapping[str, tuple[str, ...]] = {
     "similarity": ("als",),
     "basket": ("mb",),
     "industry": ("industry", "enc"),
-    "products": ("sku",),
-    "branches": ("branch", "rep"),
+    "detail": ("sku", "branch", "rep"),
 }
 #: What the log tells of other products than the target; taken away, to see whether the basket tells it too.
 OTHER_PRODUCTS = ("xdiv", "diversity")
@@ -87,7 +86,7 @@ def everything_on(settings: Settings) -> Settings:
             "industries": tuple(INDUSTRIES),
         }
     )
-    modeling = settings.modeling.model_copy(update={"folds": 3})
+    modeling = settings.modeling.model_copy(update={"folds": 2})
     return settings.model_copy(update={"features": features, "modeling": modeling})
 
 
