@@ -97,10 +97,10 @@ def test_growth_of_all_families_is_judged():
     assert found["every family, 14 targets / one plain group-by", "100 customers"] == (30.0, False)
 
 
-def test_labels_of_a_million_lines_are_judged_by_processor_time():
-    measured = {"labels": {"50000": {"ratio": 9.0, "cpu_seconds": 61.0}}}
+def test_labels_of_a_million_lines_are_judged_by_their_seconds():
+    measured = {"labels": {"50000": {"ratio": 9.0, "seconds": 31.0, "cpu_seconds": 61.0}}}
     found = {v["what"]: (v["value"], v["met"]) for v in assemble(measured, [], {})["verdicts"]}
-    assert found["processor seconds of all labels"] == (61.0, False)
+    assert found["seconds of all labels"] == (31.0, False)
     assert found["labels, 14 targets x 12 cutoffs / plain group-bys"] == (9.0, True)
 
 
