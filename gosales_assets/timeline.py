@@ -158,7 +158,7 @@ def infer_as_of(dates: pl.LazyFrame, column: str = "order_date") -> date | None:
     """The day up to which an undeclared log can be trusted to be complete.
 
     The last day with data of the last month that holds at least 5 % of the median month's lines: a single order typed
-    as 2050 does not extend the data by 25 years. Formula: STATISTICS C22.
+    as 2050 does not extend the data by 25 years.
 
     Parameters
     ----------
@@ -394,6 +394,11 @@ def days_apart(start: str | pl.Expr, end: str | pl.Expr) -> pl.Expr:
     first = pl.col(start) if isinstance(start, str) else start
     last = pl.col(end) if isinstance(end, str) else end
     return (last - first).dt.total_days()
+
+
+def month_start(day: str | pl.Expr) -> pl.Expr:
+    """Date expression of the first day of a day's month; null stays null."""
+    return (pl.col(day) if isinstance(day, str) else day).dt.truncate("1mo")
 
 
 def from_month_index(index: str | pl.Expr, day: pl.Expr | int = 1) -> pl.Expr:

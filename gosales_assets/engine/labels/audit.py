@@ -13,7 +13,7 @@ from datetime import date
 import polars as pl
 
 from gosales_assets.engine.labels.build import COHORTS, SHARE_DECIMALS, label_prevalence
-from gosales_assets.timeline import from_month_index, month_index
+from gosales_assets.timeline import from_month_index, month_index, month_start
 
 #: Industries shown by name; the rest is one group.
 INDUSTRIES = 6
@@ -95,11 +95,7 @@ def by_month(labels: pl.DataFrame) -> pl.DataFrame:
     months = pl.select(index=pl.int_range(month_index(start), month_index(end) + 1)).select(
         month=from_month_index("index")
     )
-    bought = (
-        labels.filter(label=1)
-        .group_by(month=pl.col("first_purchase_date_in_window").dt.truncate("1mo"))
-        .len("positives")
-    )
+    bought = labels.filter(label=1).group_by(month=month_start("first_purchase_date_in_window")).len("positives")
     return months.join(bought, on="month", how="left", maintain_order="left").select(
         pl.col("month").dt.to_string("%Y-%m"), pl.col("positives").fill_null(0).cast(pl.Int64)
     )
