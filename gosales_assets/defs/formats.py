@@ -80,7 +80,8 @@ def encode(artifact: Artifact, value: Any) -> bytes:
         case "parquet", pl.DataFrame() | pl.LazyFrame():
             frame = value.lazy().collect()
             buffer = io.BytesIO()
-            frame.write_parquet(buffer, compression="zstd", compression_level=_ZSTD_LEVEL)
+            # Tables are sorted by customer and read whole: smallest and largest values of a part let no reader skip it.
+            frame.write_parquet(buffer, compression="zstd", compression_level=_ZSTD_LEVEL, statistics=False)
             return buffer.getvalue()
         case "csv", pl.DataFrame() | pl.LazyFrame():
             buffer = io.BytesIO()

@@ -36,7 +36,7 @@ SOURCE_COLUMN = "_source_file"
 UNREADABLE_COLUMN = "_unreadable"
 #: Bytes of a file whose records are kept in memory, so that it is parsed once. A larger one is parsed to see that it
 #: can be, and again when it is used.
-_KEPT_BYTES = 1 << 27
+_KEPT_BYTES = 1 << 31
 #: Fields looked at beyond the last header.
 _BEYOND = ("_beyond_1", "_beyond_2", "_beyond_3")
 _BOMS = (
@@ -52,6 +52,8 @@ _MAGIC = (
     (b"\x1f\x8b", "compressed; unpack it first"),
 )
 _PARQUET = b"PAR1"
+#: Encodings in which ASCII bytes are ASCII characters.
+_ASCII_WITHIN = ("ascii", "utf-8", "cp1252")
 _SEPARATORS = (",", ";", "\t", "|")
 #: Bytes at the end of a file that are looked at to tell whether its last line breaks off.
 _TAIL = 1 << 16
@@ -229,11 +231,14 @@ def _encoding(path: Path, head: bytes, wanted: str | None) -> str:
 def _decoding_problem(path: Path, encoding: str) -> str | None:
     """Why a file cannot be decoded, or None; reads it in chunks."""
     decoder = codecs.getincrementaldecoder(encoding)("strict")
+    narrow = encoding in _ASCII_WITHIN
     done = 0
     with path.open("rb") as stream:
         try:
             while chunk := stream.read(CHUNK):
-                decoder.decode(chunk)
+                # Plain ASCII means the same in every encoding but the wide ones, and looking is cheaper than decoding.
+                if not (narrow and chunk.isascii() and not decoder.getstate()[0]):
+                    decoder.decode(chunk)
                 done += len(chunk)
             decoder.decode(b"", final=True)
         except UnicodeError as error:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from gosales_assets.engine.star.parsing import cents, from_cents
+from gosales_assets.engine.star.parsing import from_cents, whole_cents
 from gosales_assets.engine.star.reading import ACCEPTED, DUPLICATE, QUARANTINED, Log
 from gosales_assets.engine.star.records import ROW
 
@@ -68,7 +68,7 @@ def count_rows(
         ),
         ("fact_transactions", "excluded_division", left_out.height, _total(left_out)),
         ("fact_transactions", "zero_line", zero.height + literal_zero, 0),
-        ("fact_transactions", "written", facts.height, facts.select(cents("gross_profit").sum()).item()),
+        ("fact_transactions", "written", facts.height, facts.select(whole_cents("gross_profit").sum()).item()),
         ("fact_events", "written", events.height, None),
         *((table, stage, n, None) for table, stage, n in side),
     ]

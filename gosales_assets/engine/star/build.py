@@ -20,13 +20,14 @@ import polars as pl
 from gosales_assets.engine.findings import Finding, Severity
 from gosales_assets.engine.star.accounts import count_rows
 from gosales_assets.engine.star.checksums import checksums
-from gosales_assets.engine.star.coding import coded
+from gosales_assets.engine.star.coding import as_texts, coded
 from gosales_assets.engine.star.contracts import Judge, violations
 from gosales_assets.engine.star.events import fact_events
 from gosales_assets.engine.star.headers import Headers, map_headers
 from gosales_assets.engine.star.lines import with_invoice
-from gosales_assets.engine.star.parsing import from_cents
-from gosales_assets.engine.star.parties import judge_parties, parties
+from gosales_assets.engine.star.parallel import side_by_side
+from gosales_assets.engine.star.parsing import from_cents, text
+from gosales_assets.engine.star.parties import Parties, judge_parties, parties
 from gosales_assets.engine.star.reading import (
     ACCEPTED,
     QUARANTINED,
@@ -53,10 +54,6 @@ FACT_ORDER = (
     "quantity",
     "source_row_id",
 )
-
-
-#: Facts sorted at a time, up to the end of their last customer.
-_ROWS_SORTED = 250_000
 
 
 @dataclass(frozen=True)
@@ -126,20 +123,28 @@ def build_star(
 
     log = empty_log() if headers.blocked else read_log(records, headers, spec, taxonomy, etl)
     raw = records.select(pl.len()).collect().item()
-    accepted_lines = log.lines.filter(log.status.gather(log.lines[ROW]) == ACCEPTED)
-    accepted = _first_seen(log.fields.lazy().filter(log.status == ACCEPTED))
-    facts = _facts(accepted_lines, log.fields, spec)
-    made = parties(
-        accepted,
-        enrichment=enrichment,
-        assets=assets,
-        items=items,
-        crm=crm,
-        status=status,
-        matches=matches,
-        taxonomy=taxonomy,
-        etl=etl,
-    )
+    accepted = log.status == ACCEPTED
+    accepted_lines = log.lines.filter(accepted.gather(log.lines[ROW]))
+    first_seen = _first_seen(log.fields, accepted)
+
+    def customers() -> Parties:
+        return parties(
+            first_seen,
+            enrichment=enrichment,
+            assets=assets,
+            items=items,
+            crm=crm,
+            status=status,
+            matches=matches,
+            taxonomy=taxonomy,
+            etl=etl,
+        )
+
+    def sales() -> tuple[pl.DataFrame, pl.DataFrame]:
+        facts = _facts(accepted_lines, log.fields, spec)
+        return facts, fact_events(facts, taxonomy)
+
+    made, (facts, events) = side_by_side(customers, sales)
     suspects = twins(made.dim_customer)
     told = violations(
         log.breaches,
@@ -150,9 +155,8 @@ def build_star(
     )
     # All has been said of single records: their texts are let go before the widest table is made.
     log, accepted_lines = log.without_texts(), accepted_lines.select("gp_cents", "quantity", "excluded")
-    events = fact_events(facts, taxonomy)
     curated = {
-        "fact_transactions": facts,
+        "fact_transactions": as_texts(facts),
         "dim_customer": made.dim_customer,
         "fact_events": events,
         "fact_assets": made.fact_assets,
@@ -195,13 +199,14 @@ def build_star(
 
 
 def _facts(lines: pl.DataFrame, fields: pl.DataFrame, spec: SalesLog) -> pl.DataFrame:
-    """Lines that say something and are not left out, with the fields of their record."""
+    """Lines that say something and are not left out, with the fields of their record, in `FACT_ORDER`."""
     something = (pl.col("gp_cents").fill_null(0) != 0) | (pl.col("quantity").fill_null(0) != 0)
-    saying = lines.filter(~pl.col("excluded") & something)
-    of_record = ("customer_id", "invoice_id", "order_date", "source_row_id", "branch", "rep", "invoice_date")
+    saying = lines.filter(~pl.col("excluded") & something).rechunk()
     revenue = pl.col("revenue") if "revenue" in saying.columns else pl.lit(None, pl.Float64)
-    return (
-        saying.with_columns(fields[name].gather(saying[ROW]).alias(name) for name in of_record)
+    facts = (
+        saying.with_columns(
+            fields[c].gather(saying[ROW]) for c in ("customer_id", "invoice_id", "order_date", "source_row_id")
+        )
         .pipe(with_invoice, per_record=spec.layout == "wide")
         .select(
             "customer_id",
@@ -213,37 +218,40 @@ def _facts(lines: pl.DataFrame, fields: pl.DataFrame, spec: SalesLog) -> pl.Data
             pl.col("quantity").fill_null(0.0),
             "source_division",
             "source_row_id",
-            "branch",
-            "rep",
-            "invoice_date",
             revenue.alias("revenue"),
+            ROW,
         )
-        .pipe(_in_order)
     )
+    facts = facts[_in_order(facts)]
+    of_record = (fields[c].gather(facts[ROW]) for c in ("branch", "rep", "invoice_date"))
+    return facts.with_columns(of_record).select(*facts.columns[:9], "branch", "rep", "invoice_date", "revenue")
 
 
-def _first_seen(records: pl.LazyFrame) -> pl.DataFrame:
+def _first_seen(fields: pl.DataFrame, accepted: pl.Series) -> pl.DataFrame:
     """Customers under each of their names, with the first day: all a dimension needs of many records."""
-    return records.group_by("customer_id", "customer_name").agg(pl.col("order_date").min()).collect()
+    records = fields.lazy().select("customer_id", "customer_name", "order_date").filter(accepted)
+    # Names are told apart by their hashes: to be taken for one, two names of one customer would have to share theirs.
+    name = pl.col("customer_name").hash().alias("name")
+    first = records.group_by("customer_id", name).agg(pl.col("order_date").min(), pl.col("customer_name").first())
+    return as_texts(first.drop("name").with_columns(text("customer_name")).collect())
 
 
-def _in_order(facts: pl.DataFrame) -> pl.DataFrame:
-    """Facts in `FACT_ORDER`: by the number of their customer first, then a range of customers at a time.
+def _in_order(facts: pl.DataFrame) -> pl.Series:
+    """Row numbers of facts in `FACT_ORDER`.
 
-    Numbers sort many times faster than keys of several texts, and keys of a range stay within reach of the processor.
+    Customer and document make one number, which sorts many times faster than keys of several texts; only the lines
+    that share both are sorted by the rest.
     """
-    number, _ = coded(facts["customer_id"])
-    rows = number.arg_sort()
-    customers = number.gather(rows)
-    keys = facts.select(number.alias("_customer"), *FACT_ORDER[1:])
-    parts, start = [rows.clear()], 0
-    while start < facts.height:
-        last = customers[min(start + _ROWS_SORTED, facts.height) - 1]
-        stop = int(customers.search_sorted(last, side="right"))
-        part = rows[start:stop]
-        parts.append(part.gather(keys[part].select(pl.arg_sort_by(keys.columns)).to_series()))
-        start = stop
-    return facts[pl.concat(parts)]
+    customer, _ = coded(facts["customer_id"])
+    document = facts["invoice_id"].rank("dense")
+    key = customer.cast(pl.UInt64) * 2**32 + document
+    rows = key.arg_sort()
+    again = key.gather(rows)
+    again = again == again.shift(1)
+    tied = (again | again.shift(-1)).fill_null(False).arg_true()
+    among = rows.gather(tied)
+    rest = facts.select(key.alias("_key"), *FACT_ORDER[2:])[among]
+    return rows.scatter(tied, among.gather(rest.select(pl.arg_sort_by(rest.columns)).to_series()))
 
 
 def _about_columns(

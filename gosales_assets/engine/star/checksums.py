@@ -51,7 +51,7 @@ def _canonical(column: pl.Series) -> Iterator[bytes | memoryview]:
     if column.dtype == pl.String:
         filled = column.fill_null("")
         yield filled.str.len_bytes().to_numpy().astype("<u4").tobytes()
-        yield filled.str.join("").item().encode()
+        yield filled.str.join("").cast(pl.Binary).item()  # bytes as they are: no Python text in between
         return
     if not (column.dtype.is_numeric() or column.dtype in (pl.Boolean, pl.Date)):
         raise TypeError(f"column {column.name!r} is {column.dtype}; a checksum knows text, numbers, booleans and dates")

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import polars as pl
 
 from gosales_assets.engine.findings import Finding, Severity
+from gosales_assets.engine.star.coding import as_texts
 from gosales_assets.engine.star.headers import Headers, Missing
-from gosales_assets.engine.star.parsing import cents
+from gosales_assets.engine.star.parsing import whole_cents
 from gosales_assets.engine.star.records import ROW
 from gosales_assets.taxonomy import Target, Taxonomy
 
@@ -351,7 +352,7 @@ class Judge:
         known = {d.strip() for d in taxonomy.divisions}
         nowhere = sorted(set(facts["product_division"].unique()) - known)
         homeless = f"fact_transactions: the taxonomy has no division {', '.join(map(repr, nowhere[:5]))}"
-        orphans = facts.lazy().join(dim.lazy(), on="customer_id", how="anti").select("customer_id").unique().collect()
+        orphans = as_texts(facts.select("customer_id").unique()).join(dim, on="customer_id", how="anti")
         shown = orphans.sort("customer_id")["customer_id"].head(_SHOWN).to_list()
         strangers = f"fact_transactions: {orphans.height} customer(s) are not in dim_customer, such as {shown[:1]}"
         differences = _event_differences(facts, events, taxonomy.targets)
@@ -446,15 +447,14 @@ def _event_differences(facts: pl.DataFrame, events: pl.DataFrame, targets: Seque
     changed = pl.any_horizontal((pl.col(k) != pl.col(k).shift(1)).fill_null(True) for k in keys)
     documents = int(facts.select(changed.sum()).item()) if facts.height else 0
     differences = [] if documents == events.height else [f"{documents} documents in the facts, {events.height} events"]
-    products = (
+    products = as_texts(
         facts.lazy()
         .group_by("product_sku", "product_division")
-        .agg(cents("gross_profit").sum(), pl.col("quantity").sum())
+        .agg(whole_cents("gross_profit").sum(), pl.col("quantity").sum())
         .collect()
     )
-    # Amounts of events are whole cents already, so that rounding to the nearest restores them.
     sums = events.select(
-        *((pl.col(f"gp_{t.slug}") * 100).round().cast(pl.Int64).sum() for t in targets),
+        *(whole_cents(f"gp_{t.slug}").sum() for t in targets),
         *(pl.col(f"qty_{t.slug}").sum() for t in targets),
     ).row(0, named=True)
     of_facts: dict[str, float] = {}

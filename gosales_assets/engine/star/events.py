@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from gosales_assets.engine.star.coding import combinations
-from gosales_assets.engine.star.parsing import QUANTITY_DECIMALS, cents, from_cents
+from gosales_assets.engine.star.coding import as_texts, combinations
+from gosales_assets.engine.star.parsing import QUANTITY_DECIMALS, from_cents, whole_cents
 from gosales_assets.taxonomy import Target, Taxonomy
 
 KEYS = ("customer_id", "order_date", "invoice_id")
@@ -34,31 +34,34 @@ def fact_events(facts: pl.DataFrame, taxonomy: Taxonomy) -> pl.DataFrame:
         target; sorted by the key.
     """
     targets = sorted(taxonomy.targets, key=lambda t: t.slug)
-    events, event = _documents(facts)
-    # A line is looked up by the number of its product, and summed by the number of its event.
+    documents, document, place = _documents(facts)
+    # A line is looked up by the number of its product, and summed by the number of its document.
     product, products = combinations(facts, ("product_sku", "product_division"))
-    lines = facts.lazy().select("quantity", gp_cents=cents("gross_profit"), _event=event, _product=product)
+    lines = facts.lazy().select("quantity", gp_cents=whole_cents("gross_profit"), _document=document, _product=product)
     nets = pl.collect_all([_net(lines, products, target) for target in targets])
-    return events.hstack(
-        [c for t, net in zip(targets, nets, strict=True) for c in _columns(t, net, events.height).get_columns()]
+    return as_texts(documents).hstack(
+        [c for t, net in zip(targets, nets, strict=True) for c in _columns(t, net, place).get_columns()]
     )
 
 
-def _documents(facts: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
-    """The keys of all documents in the order of events, and the number of each line's event in that order."""
+def _documents(facts: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series, pl.Series]:
+    """The keys of all documents in the order of events; the number of each line's document in that of the facts, and
+    the place of each document among the events."""
     first = facts.select(pl.any_horizontal(pl.col(k).ne_missing(pl.col(k).shift(1)) for k in KEYS)).to_series()
-    documents = facts.filter(first).select(KEYS)
-    customer = pl.col("customer_id").ne_missing(pl.col("customer_id").shift(1)).cast(pl.UInt32).cum_sum()
+    documents = facts.select(KEYS).filter(first)
+    customer = pl.col("customer_id").ne_missing(pl.col("customer_id").shift(1)).cast(pl.Int64).cum_sum()
     # Facts have documents of a customer in the order of their numbers, events first in that of their dates.
-    order = documents.select(pl.arg_sort_by(customer, "order_date", maintain_order=True)).to_series()
+    key = documents.select(key=customer * 2**32 + pl.col("order_date").to_physical())
+    order = key.select(pl.arg_sort_by("key", maintain_order=True)).to_series()
     place = pl.repeat(0, documents.height, dtype=pl.UInt32, eager=True).scatter(
         order, pl.int_range(documents.height, dtype=pl.UInt32, eager=True)
     )
-    return documents[order], place.gather(first.cast(pl.UInt32).cum_sum() - 1)
+    document = first.cast(pl.UInt32).cum_sum() - 1
+    return documents[order], document.set_sorted(), place
 
 
 def _net(lines: pl.LazyFrame, products: pl.DataFrame, target: Target) -> pl.LazyFrame:
-    """Net cents, net quantity, and net quantity that alone makes a purchase, of the events that have a line."""
+    """Net cents, net quantity, and net quantity that alone makes a purchase, of the documents that have a line."""
 
     def of_these(which: pl.Expr) -> pl.Expr:
         return pl.col("_product").is_in(products.select(which.arg_true()).to_series().implode())
@@ -67,12 +70,12 @@ def _net(lines: pl.LazyFrame, products: pl.DataFrame, target: Target) -> pl.Lazy
     return (
         lines.filter(of_these(target.lines()))
         .with_columns(alone=alone)
-        .group_by("_event")
+        .group_by("_document")
         .agg(pl.col("gp_cents").sum(), pl.col("quantity", "alone").sum().round(QUANTITY_DECIMALS))
     )
 
 
-def _columns(target: Target, net: pl.DataFrame, events: int) -> pl.DataFrame:
+def _columns(target: Target, net: pl.DataFrame, place: pl.Series) -> pl.DataFrame:
     """The four columns of a target, of all events; most events have no line of it."""
     gp, quantity = pl.col("gp_cents"), pl.col("quantity")
     bought = (gp > 0) | (pl.col("alone") > 0)
@@ -83,7 +86,8 @@ def _columns(target: Target, net: pl.DataFrame, events: int) -> pl.DataFrame:
         bought.cast(pl.Int8).alias(f"label_{target.slug}"),
         taken_back.cast(pl.Int8).alias(f"is_return_{target.slug}"),
     )
+    at = place.gather(net["_document"])
     return pl.DataFrame(
-        pl.repeat(0, events, dtype=column.dtype, eager=True).scatter(net["_event"], column).alias(column.name)
+        pl.repeat(0, len(place), dtype=column.dtype, eager=True).scatter(at, column).alias(column.name)
         for column in of_some.get_columns()
     )

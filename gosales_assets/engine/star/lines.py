@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from gosales_assets.engine.star.coding import combinations
+from gosales_assets.engine.star.coding import NO_TEXTS, combinations, numbered
 from gosales_assets.engine.star.headers import Headers, ProductColumns
 from gosales_assets.engine.star.parsing import QUANTITY_DECIMALS, cents, from_cents, parse_amounts, text
 from gosales_assets.engine.star.records import ROW
@@ -228,7 +228,7 @@ def tidy_lines(records: pl.DataFrame, headers: Headers, spec: SalesLog) -> Lines
         breaches.append(breach(blank, header, "empty_line", None, details))
     lines = records.select(
         pl.col(ROW).cast(pl.UInt32),
-        product_sku=_field(fields, "product_sku"),
+        product_sku=_products(records, fields),
         gp_cents=cents(pl.lit(profit)),
         quantity=quantity.round(QUANTITY_DECIMALS),
         revenue=from_cents(cents(pl.lit(revenue))),
@@ -236,8 +236,10 @@ def tidy_lines(records: pl.DataFrame, headers: Headers, spec: SalesLog) -> Lines
     return Lines(lines, pl.repeat(0, records.height, dtype=pl.UInt16, eager=True), breaches)
 
 
-def _field(fields: dict[str, str], name: str) -> pl.Expr:
-    return text(fields[name]) if name in fields else pl.lit(None, pl.String)
+def _products(records: pl.DataFrame, fields: dict[str, str]) -> pl.Series:
+    if (header := fields.get("product_sku")) is None:
+        return pl.repeat(None, records.height, dtype=NO_TEXTS, eager=True)
+    return numbered(records[header].cast(pl.String), text)
 
 
 # --- divisions --------------------------------------------------------------------------------------------------------
@@ -262,7 +264,8 @@ def with_division(lines: pl.DataFrame, taxonomy: Taxonomy, spec: SalesLog) -> pl
     Returns
     -------
     DataFrame
-        The lines in their order, with ``product_division``, ``known_sku`` and ``excluded``.
+        The lines in their order, with ``product_division``, ``known_sku``, ``excluded``, and ``stands_for``: the SKU,
+        or the division that stands for the product of a line without one.
     """
     products = pl.LazyFrame(
         [(fold(h), p.sku, p.division) for p in taxonomy.products for h in (p.sku, *p.aliases)],
@@ -291,15 +294,18 @@ def with_division(lines: pl.DataFrame, taxonomy: Taxonomy, spec: SalesLog) -> pl
         .join(named, on="_selling", how="left")
         .with_columns(product_division=pl.coalesce("_routed", "_mapped", "_named").str.strip_chars())
         .sort("_pair")
+        .with_columns(product_sku=pl.coalesce("_known", "product_sku"))
         .select(
             "product_division",
-            product_sku=pl.coalesce("_known", "product_sku"),
+            "product_sku",
+            stands_for=pl.coalesce("product_sku", "product_division", "source_division"),
             known_sku=pl.col("_known").is_not_null(),
             excluded=counts_for | names,
         )
         .collect()
     )
-    return lines.with_columns(found[column].gather(number) for column in found.columns)
+    told = [numbered(c) if c.dtype == pl.String else c for c in found.get_columns()]
+    return lines.with_columns(column.gather(number) for column in told)
 
 
 def with_invoice(lines: pl.DataFrame, *, per_record: bool) -> pl.DataFrame:

@@ -169,6 +169,12 @@ def cents(column: str | pl.Expr) -> pl.Expr:
     return (whole * expr.cast(pl.Float64).sign()).cast(pl.Int64)
 
 
+def whole_cents(column: str | pl.Expr) -> pl.Expr:
+    """Cents, Int64, of an amount that is whole cents already, as `from_cents` writes it: rounding restores them."""
+    expr = pl.col(column) if isinstance(column, str) else column
+    return (expr * 100).round().cast(pl.Int64)
+
+
 def from_cents(column: str | pl.Expr) -> pl.Expr:
     """Cents as an amount, Float64 with two decimals."""
     expr = pl.col(column) if isinstance(column, str) else column

@@ -6,13 +6,13 @@ verdict on the log as a whole (`contracts`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
 import polars as pl
 
+from gosales_assets.engine.star.coding import NO_TEXTS, numbered
 from gosales_assets.engine.star.contracts import RECORD_RULES
 from gosales_assets.engine.star.currency import Currencies, to_account_currency
 from gosales_assets.engine.star.headers import SOURCE_FILE, UNREADABLE, Headers
@@ -25,6 +25,7 @@ from gosales_assets.engine.star.lines import (
     with_division,
 )
 from gosales_assets.engine.star.overlaps import repeated_across_files
+from gosales_assets.engine.star.parallel import side_by_side
 from gosales_assets.engine.star.parsing import (
     DateOrder,
     cents,
@@ -75,7 +76,8 @@ def read_log(records: pl.LazyFrame, headers: Headers, spec: SalesLog, taxonomy: 
     """Read records and lines, and find out what becomes of each record."""
     added = [c for c in (SOURCE_FILE, UNREADABLE) if c in records.collect_schema()]
     columns = list(dict.fromkeys([*headers.used, *added]))
-    raw = with_identity(records).select("_content", *columns).with_row_index(ROW).collect()
+    # In one piece: a column in as many pieces as a reader had buffers is many times slower to look up in.
+    raw = with_identity(records).select("_content", *columns).with_row_index(ROW).collect().rechunk()
     fields, breaches = _fields(raw, headers, spec)
     raw = raw.drop("_content")
     read: Lines = wide_lines(raw, headers) if spec.layout == "wide" else tidy_lines(raw, headers, spec)
@@ -114,58 +116,57 @@ def read_log(records: pl.LazyFrame, headers: Headers, spec: SalesLog, taxonomy: 
 
 
 def _fields(raw: pl.DataFrame, headers: Headers, spec: SalesLog) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
-    """The fields of each record, typed."""
+    """The fields of each record, typed. All texts that repeat are numbered; names are as they were written."""
     named = headers.fields
-    breaches = []
+    written = raw.lazy().select(list(dict.fromkeys(named.values()))).pipe(floats_as_text).collect()
 
-    def of(name: str, parse: Callable[[str], pl.Expr] = text) -> pl.Expr:
-        return parse(named[name]) if name in named else pl.lit(None, pl.String)
-
-    def key(header: str) -> pl.Expr:
-        # Only what holds ".0" somewhere can be a number written as a float; looking is cheaper than matching.
-        column = raw[header]
-        plain = column.dtype == pl.String and not column.str.contains(".0", literal=True).any()
-        return text(header) if plain else identifier(header)
-
-    def dates(name: str, rule: str, details: str) -> pl.Series:
+    def cells(name: str) -> pl.Series:
         if name not in named:
-            return pl.repeat(None, raw.height, dtype=pl.Date, eager=True)
-        parsed, bad = parse_dates(raw[named[name]], spec.day_first)
-        if bad.any():
-            rows = raw.filter(bad).select(ROW, observed=pl.col(named[name]))
-            breaches.append(breach(rows, named[name], rule, "observed", details))
-        return parsed
+            return pl.repeat(None, raw.height, dtype=pl.String, eager=True)
+        return written[named[name]].cast(pl.String)
 
-    order_date = dates("order_date", "invalid_date", "not a date: quarantined")
-    invoice_date = dates("invoice_date", "invalid_invoice_date", "not a date: left empty")
-    keys = [named[f] for f in ("customer_id", "invoice_id", "record_id") if f in named]
-    fields = (
-        raw.lazy()
-        .select(ROW, *dict.fromkeys([*named.values(), *keys]))
-        .pipe(floats_as_text)
-        .select(
-            ROW,
-            of("customer_id", key).alias("customer_id"),
-            of("customer_name").alias("customer_name"),
-            order_date.alias("order_date"),
-            of("invoice_id", key).alias("invoice_id"),
-            invoice_date.alias("invoice_date"),
-            of("product_division").alias("source_division"),
-            of("rep").alias("rep"),
-            of("branch").alias("branch"),
-        )
-        .collect()
-        .hstack(row_ids(raw))
+    def dates(name: str) -> tuple[pl.Series, pl.Series]:
+        return parse_dates(raw[named[name]] if name in named else cells(name), spec.day_first)
+
+    (order_date, no_date), (invoice_date, no_invoice_date) = side_by_side(
+        lambda: dates("order_date"), lambda: dates("invoice_date")
     )
-    undated = raw.select(day=text(named["order_date"]).is_null()).to_series() & order_date.is_null()
-    for column, rule, missing in (
-        ("customer_id", "missing_customer_id", fields["customer_id"].is_null()),
-        ("order_date", "missing_date", undated),
-    ):
-        if missing.any():
-            rows = raw.filter(missing).select(ROW, observed=pl.col(named[column]))
-            breaches.append(breach(rows, named[column], rule, "observed", "blank: quarantined"))
-    return fields, breaches
+    customer, ids, invoice, division, rep, branch = side_by_side(
+        lambda: numbered(cells("customer_id"), identifier),
+        lambda: row_ids(raw),
+        lambda: _documents(cells("invoice_id")),
+        lambda: numbered(cells("product_division"), text),
+        lambda: numbered(cells("rep"), text),
+        lambda: numbered(cells("branch"), text),
+    )
+    fields = pl.DataFrame({
+        ROW: raw[ROW],
+        "customer_id": customer,
+        "customer_name": cells("customer_name"),
+        "order_date": order_date,
+        "invoice_id": invoice,
+        "invoice_date": invoice_date,
+        "source_division": division,
+        "rep": rep,
+        "branch": branch,
+    }).hstack(ids)  # fmt: skip
+    bad = [
+        ("order_date", "invalid_date", no_date, "not a date: quarantined"),
+        ("invoice_date", "invalid_invoice_date", no_invoice_date, "not a date: left empty"),
+        ("customer_id", "missing_customer_id", customer.is_null(), "blank: quarantined"),
+        ("order_date", "missing_date", order_date.is_null() & ~no_date, "blank: quarantined"),
+    ]
+    return fields, [
+        breach(raw.filter(which).select(ROW, observed=pl.col(named[name])), named[name], rule, "observed", details)
+        for name, rule, which, details in bad
+        if which.any()
+    ]
+
+
+def _documents(written: pl.Series) -> pl.Series:
+    """Document numbers. Only where ``.0`` stands can a number be written as a float; looking is cheaper than matching."""
+    parse = identifier if written.str.contains(".0", literal=True).any() else text
+    return written.to_frame("id").select(parse("id")).to_series()
 
 
 def _dated(fields: pl.DataFrame, etl: EtlSettings) -> pl.LazyFrame:
@@ -245,7 +246,8 @@ def _tidy_products(
     excluded = lines["excluded"]
     homeless = lines["product_division"].is_null() & ~excluded
     if homeless.any():
-        rows = lines.filter(homeless).select(ROW, observed=pl.coalesce("source_division", "product_sku"))
+        named = pl.coalesce(pl.col("source_division", "product_sku").cast(pl.String))
+        rows = lines.filter(homeless).select(ROW, observed=named)
         why = "neither the product nor the division is in the taxonomy: quarantined"
         breaches.append(breach(rows, where, "unknown_division", "observed", why))
     if "product_sku" in headers.fields:
@@ -260,8 +262,7 @@ def _tidy_products(
             rows = lines.filter(unknown).select(ROW, observed=pl.col("product_sku"))
             why = "not in the taxonomy: counted for its division, for no target made of products"
             breaches.append(breach(rows, sku, "unknown_sku", "observed", why))
-    named = lines.with_columns(product_sku=pl.coalesce("product_sku", "product_division", "source_division"))
-    return named, breaches
+    return lines.with_columns(product_sku="stands_for"), breaches
 
 
 def empty_log() -> Log:
@@ -269,14 +270,14 @@ def empty_log() -> Log:
     fields = pl.DataFrame(
         schema={
             ROW: pl.UInt32,
-            "customer_id": pl.String,
+            "customer_id": NO_TEXTS,
             "customer_name": pl.String,
             "order_date": pl.Date,
             "invoice_id": pl.String,
             "invoice_date": pl.Date,
-            "source_division": pl.String,
-            "rep": pl.String,
-            "branch": pl.String,
+            "source_division": NO_TEXTS,
+            "rep": NO_TEXTS,
+            "branch": NO_TEXTS,
             "source_row_id": pl.String,
             "is_duplicate": pl.Boolean,
         }
@@ -284,11 +285,11 @@ def empty_log() -> Log:
     lines = pl.DataFrame(
         schema={
             ROW: pl.UInt32,
-            "product_sku": pl.String,
+            "product_sku": NO_TEXTS,
             "gp_cents": pl.Int64,
             "quantity": pl.Float64,
-            "source_division": pl.String,
-            "product_division": pl.String,
+            "source_division": NO_TEXTS,
+            "product_division": NO_TEXTS,
             "excluded": pl.Boolean,
         }
     )

@@ -5,6 +5,9 @@ Belongs here: what makes two records the same record. Does not belong here: what
 
 from __future__ import annotations
 
+import operator
+from functools import reduce
+
 import polars as pl
 
 from gosales_assets.engine.star.headers import SOURCE_FILE
@@ -23,7 +26,9 @@ def with_identity(records: pl.LazyFrame) -> pl.LazyFrame:
     another Polars release.
     """
     columns = sorted(c for c in records.collect_schema().names() if c != SOURCE_FILE)
-    return records.with_columns(_content=pl.struct(columns).hash(1))
+    # A seed per column makes the hashes of equal cells unequal, so that their order needs no hash of its own.
+    hashes = (pl.col(column).hash(seed) for seed, column in enumerate(columns, start=1))
+    return records.with_columns(_content=reduce(operator.xor, hashes))
 
 
 def row_ids(records: pl.DataFrame) -> pl.DataFrame:
@@ -55,13 +60,15 @@ def row_ids(records: pl.DataFrame) -> pl.DataFrame:
             is_duplicate=~pl.struct("_content", "_check").is_first_distinct(),
         )
     )
-    occurrence = pl.repeat(1, records.height, dtype=pl.UInt32, eager=True).scatter(repeats[ROW], repeats["occurrence"])
-    duplicate = pl.repeat(False, records.height, dtype=pl.Boolean, eager=True)
+    again = repeats.filter(pl.col("occurrence") > 1)
     text = pl.col("_content").cast(pl.String).str.zfill(_HASH_DIGITS)
-    return records.select(
-        source_row_id=pl.concat_str(text, pl.lit("-"), occurrence.cast(pl.String)),
-        is_duplicate=duplicate.scatter(repeats[ROW], repeats["is_duplicate"]),
-    )
+    ids = records.select(pl.concat_str(text, pl.lit("-1"))).to_series()
+    duplicate = pl.repeat(False, records.height, dtype=pl.Boolean, eager=True)
+    ids = ids.scatter(again[ROW], again.select(pl.concat_str(text, pl.lit("-"), "occurrence")).to_series())
+    return pl.DataFrame({
+        "source_row_id": ids,
+        "is_duplicate": duplicate.scatter(repeats[ROW], repeats["is_duplicate"]),
+    })  # fmt: skip
 
 
 def repeated_ids(records: pl.DataFrame) -> pl.DataFrame:

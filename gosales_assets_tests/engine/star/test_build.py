@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gosales_assets.engine.findings import blocking
-from gosales_assets.engine.star import build
 from gosales_assets.engine.star.build import FACT_ORDER, Star
 from gosales_assets.engine.star.contracts import Judge, declared_checks
 from gosales_assets.engine.star.records import row_ids
@@ -181,12 +180,17 @@ def test_numberless_tidy_lines_of_a_day_are_one_document() -> None:
     assert built.fact_events.height == 1
 
 
-@pytest.mark.parametrize("at_a_time", [1, 2, 5, 100])
-def test_facts_are_in_one_order_however_many_are_sorted_at_a_time(
-    monkeypatch: pytest.MonkeyPatch, at_a_time: int
-) -> None:
-    monkeypatch.setattr(build, "_ROWS_SORTED", at_a_time)
-    rows = [line(customer_id=f"C{n % 3}", invoice_id=f"I{n % 2}", gross_profit=str(n)) for n in (7, 3, 9, 1, 8, 2, 6)]
+@pytest.mark.parametrize("seed", range(4))
+def test_facts_are_in_one_order_whatever_they_share(seed: int) -> None:
+    rows = [
+        line(customer_id=c, invoice_id=i, order_date=d, product_sku=s, gross_profit=g, quantity=q)
+        for c in ("C1", "C10", "C2")
+        for i in ("I1", "I10", "I2", None)
+        for d in ("2024-03-01", "2024-02-01")
+        for s in ("SWX_Core", "SW_Plastics")
+        for g, q in (("9", "1"), ("10", "1"), ("10", "2"))
+    ]
+    random.Random(seed).shuffle(rows)
     facts = star(tidy(*rows), layout="tidy").fact_transactions
     assert facts.height == len(rows)
     assert facts.equals(facts.sort(FACT_ORDER))
