@@ -306,7 +306,8 @@ def _whole_lines(source: Path, headers: list[str], separator: str, path: Path) -
     frame = _scan(source, separator, has_header=True, path=path, **options)
     frame = frame.rename(dict(zip(places, [*headers, *_BEYOND], strict=True)))
     if source.stat().st_size <= _KEPT_BYTES:
-        frame = _collect(frame, path).lazy()
+        # In one piece, as every later step wants it; made whole before anything else takes memory.
+        frame = _collect(frame, path).rechunk().lazy()
     # Every column is parsed: a reader that wants a few of them only would not notice a line it cannot trust.
     filled = _collect(frame.select(pl.all().count()), path)
     if not filled.select(pl.sum_horizontal(_BEYOND)).item():

@@ -55,6 +55,19 @@ FACT_SCHEMA: dict[str, type[pl.DataType]] = {
     "expiration_date": pl.Date,
 }
 
+#: The order of all columns, by those that the others follow from: what is known of a product follows from its name and
+#: key, and whether a purchase is valid from its date.
+_ORDER = (
+    "customer_id",
+    "customer_name",
+    "customer_match",
+    "product",
+    "internalid",
+    "quantity",
+    "purchase_date",
+    "expiration_date",
+)
+
 _TABLE = "customer_assets"
 #: What an item list tells of a product.
 _TOLD = ("product_sku", "item_rollup", "division", "department", "category")
@@ -124,7 +137,7 @@ def fact_assets(received: pl.DataFrame | None, items: pl.DataFrame, taxonomy: Ta
         "without_customer": found.filter(nameless).height,
         "used": found.filter(~nameless).height,
     }
-    return Side(found.select(pl.col(c).cast(t) for c, t in FACT_SCHEMA.items()).sort(pl.all()), breaches, counts)
+    return Side(found.select(pl.col(c).cast(t) for c, t in FACT_SCHEMA.items()).sort(_ORDER), breaches, counts)
 
 
 def _typed(received: pl.DataFrame) -> tuple[pl.DataFrame, list[pl.DataFrame]]:

@@ -43,7 +43,8 @@ def numbered(texts: pl.Series, clean: Callable[[str], pl.Expr] = pl.col) -> pl.S
     kind = pl.Enum(cleaned.drop_nulls().unique().sort())
     numbers = cleaned.cast(kind).to_physical()
     places = distinct.to_physical()
-    table = pl.repeat(None, (places.max() or 0) + 1, dtype=numbers.dtype, eager=True)  # type: ignore[operator]
+    table = pl.repeat(None, int(places.max() or 0) + 1, dtype=numbers.dtype, eager=True)  # type: ignore[arg-type]
+    assert isinstance(table, pl.Series)
     return table.scatter(places, numbers).gather(seen.to_physical()).cat.to(kind).alias(texts.name)
 
 

@@ -90,9 +90,7 @@ def dim_customer(
         asset.
     """
     people = _roster(records, crm, assets)
-    rows, breaches = _enrichment(enrichment)
-    by_name, _ = one_per_key(rows, "norm", ENRICHED, before=["id"])
-    by_id, _ = one_per_key(rows, "id", ENRICHED, before=["norm"])
+    by_name, by_id, breaches = _enrichment(enrichment)
     told = by_name.select("norm", *ENRICHED)
     found = people.join(
         told.with_columns(_exact=pl.lit(True)), left_on="customer_name_norm", right_on="norm", how="left"
@@ -194,10 +192,12 @@ def _told_by_crm(crm: pl.LazyFrame) -> pl.LazyFrame:
     )
 
 
-def _enrichment(received: pl.DataFrame | None) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
-    """Typed rows (``norm``, ``id``, `ENRICHED`), and those without a key or beaten by another of the same key."""
+def _enrichment(received: pl.DataFrame | None) -> tuple[pl.DataFrame, pl.DataFrame, list[pl.DataFrame]]:
+    """Typed rows (``norm``, ``id``, `ENRICHED`), one per name and one per number, and those without a key or beaten by
+    another of the same key."""
     if received is None:
-        return pl.DataFrame(schema={"norm": pl.String, "id": pl.Int64} | dict.fromkeys(ENRICHED, pl.String)), []
+        none = pl.DataFrame(schema={"norm": pl.String, "id": pl.Int64} | dict.fromkeys(ENRICHED, pl.String))
+        return none, none, []
     rows = received.select(
         name_key("customer_name").alias("norm"),
         identifier("industry_id").cast(pl.Int64, strict=False).alias("id"),
@@ -213,14 +213,10 @@ def _enrichment(received: pl.DataFrame | None) -> tuple[pl.DataFrame, list[pl.Da
         "side_missing_key",
         "neither a name nor a number: left out",
     )
-    lost = [
-        lost_rows(
-            one_per_key(rows, key, ENRICHED, before=["id", "norm"])[1], key, ENRICHED, table, "enrichment_conflict"
-        )
-        for key in ("norm", "id")
-    ]
+    kept = {key: one_per_key(rows, key, ENRICHED, before=["id", "norm"]) for key in ("norm", "id")}
+    lost = [lost_rows(beaten, key, ENRICHED, table, "enrichment_conflict") for key, (_, beaten) in kept.items()]
     conflicts = pl.concat(lost).with_columns(column_name=pl.lit("customer_name")).unique().sort(pl.all())
-    return rows, [without, conflicts]
+    return kept["norm"][0], kept["id"][0], [without, conflicts]
 
 
 def _accepted(matches: pl.DataFrame | None, by_name: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

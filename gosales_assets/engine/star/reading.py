@@ -164,7 +164,7 @@ def _fields(raw: pl.DataFrame, headers: Headers, spec: SalesLog) -> tuple[pl.Dat
 
 
 def _documents(written: pl.Series) -> pl.Series:
-    """Document numbers. Only where ``.0`` stands can a number be written as a float; looking is cheaper than matching."""
+    """Document numbers. Only text with ``.0`` can be a number written as a float; looking is cheaper than matching."""
     parse = identifier if written.str.contains(".0", literal=True).any() else text
     return written.to_frame("id").select(parse("id")).to_series()
 
