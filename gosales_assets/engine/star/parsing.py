@@ -81,15 +81,13 @@ def amount(column: str | pl.Expr) -> pl.Expr:
     >>> texts.to_frame().select(amount("a")).to_series().to_list()
     [1234.5, -2000.0, 1234.5, -5.0, None]
     """
-    raw = text(column)
-    bare = raw.str.replace(_CURRENCY, "").str.strip_chars()
-    parenthesised = bare.str.contains(r"^\(.*\)$")
-    inner = pl.when(parenthesised).then(bare.str.slice(1, bare.str.len_chars() - 2)).otherwise(bare).str.strip_chars()
-    signed = inner.str.contains(r"^[+-]|-$")
-    negative = inner.str.contains(r"^-|-$")
-    body = inner.str.replace(r"^[+-]\s*", "").str.replace(r"\s*-$", "").str.strip_chars()
-    # "5--", "-5-" and "(-5)" say two things about the sign: no number.
-    twice = (parenthesised & signed) | inner.str.contains(r"^[+-].*-$") | body.str.contains(r"^[+-]|-$")
+    expr = pl.col(column) if isinstance(column, str) else column
+    return expr.map_batches(_amounts, return_dtype=pl.Float64, is_elementwise=True)
+
+
+def _amounts(written: pl.Series) -> pl.Series:
+    """`amount`, step by step: as one expression every use of a step repeats the whole tree below it."""
+    bare, inner, body, value = pl.col("bare"), pl.col("inner"), pl.col("body"), pl.col("value")
     compact = pl.when(body.str.contains(rf"^[0-9]{{1,3}}({_GAP}[0-9]{{3}})+([.,][0-9]*)?$")).then(
         body.str.replace_all(_GAP, "").str.replace(",", ".", literal=True)
     )
@@ -103,9 +101,26 @@ def amount(column: str | pl.Expr) -> pl.Expr:
     decimal_comma = pl.when(body.str.contains(r"^[0-9]+,[0-9]{1,2}$|^[0-9]{4,},[0-9]+$")).then(
         body.str.replace(",", ".", literal=True)
     )
-    value = pl.coalesce(plain, by_comma, by_point, decimal_comma, compact).cast(pl.Float64, strict=False)
-    signed_value = pl.when(negative | parenthesised).then(-value).otherwise(value)
-    return pl.when(~twice & (value.abs() < MAX_AMOUNT)).then(signed_value)
+    # "5--", "-5-" and "(-5)" say two things about the sign: no number.
+    twice = (
+        (pl.col("parenthesised") & inner.str.contains(r"^[+-]|-$"))
+        | inner.str.contains(r"^[+-].*-$")
+        | body.str.contains(r"^[+-]|-$")
+    )
+    negative = pl.col("parenthesised") | inner.str.contains(r"^-|-$")
+    read = (
+        written.to_frame("raw")
+        .select(bare=text("raw").str.replace(_CURRENCY, "").str.strip_chars())
+        .with_columns(parenthesised=bare.str.contains(r"^\(.*\)$"))
+        .with_columns(inner=pl.when("parenthesised").then(bare.str.slice(1, bare.str.len_chars() - 2)).otherwise(bare))
+        .with_columns(inner.str.strip_chars())
+        .with_columns(body=inner.str.replace(r"^[+-]\s*", "").str.replace(r"\s*-$", "").str.strip_chars())
+        .with_columns(
+            value=pl.coalesce(plain, by_comma, by_point, decimal_comma, compact).cast(pl.Float64, strict=False)
+        )
+        .select(pl.when(~twice & (value.abs() < MAX_AMOUNT)).then(pl.when(negative).then(-value).otherwise(value)))
+    )
+    return read.to_series()
 
 
 def parse_amounts(values: pl.Series) -> tuple[pl.Series, pl.Series]:
