@@ -167,33 +167,37 @@ def build_star(
     unreadable = "; ".join(f"column {m.column!r} is missing" for m in headers.missing if m.fatal)
     changes = drift(previous_snapshot, snapshot)
     later = log.breaches.filter(violation_type="date_after_max")[ROW].n_unique()
-    findings = [
-        *judge.columns(headers),
-        judge.quarantine(
-            log.breaches,
-            raw=raw,
-            quarantined=int((log.status == QUARANTINED).sum()),
-            written=facts.height,
-            unreadable=unreadable,
-        ),
-        judge.conservation(row_counts),
-        judge.drift(changes, previous_snapshot is not None),
-        judge.column_types(changes),
-        judge.unmapped(unmapped),
-        judge.as_of(spec.as_of is not None, log.as_of, later),
-        judge.date_order(log.date_order, spec.day_first),
-        judge.currency(log.currencies),
-        judge.overlap(log.breaches),
-        judge.one_id(suspects, made.dim_customer),
-        *judge.references(facts, made.dim_customer, events, taxonomy),
-        *judge_parties(made, judge),
-    ]
+
+    def judged() -> list[Finding]:
+        return [
+            *judge.columns(headers),
+            judge.quarantine(
+                log.breaches,
+                raw=raw,
+                quarantined=int((log.status == QUARANTINED).sum()),
+                written=facts.height,
+                unreadable=unreadable,
+            ),
+            judge.conservation(row_counts),
+            judge.drift(changes, previous_snapshot is not None),
+            judge.column_types(changes),
+            judge.unmapped(unmapped),
+            judge.as_of(spec.as_of is not None, log.as_of, later),
+            judge.date_order(log.date_order, spec.day_first),
+            judge.currency(log.currencies),
+            judge.overlap(log.breaches),
+            judge.one_id(suspects, made.dim_customer),
+            *judge.references(facts, made.dim_customer, events, taxonomy),
+            *judge_parties(made, judge),
+        ]
+
+    sums, findings = side_by_side(lambda: checksums(curated), judged)
     return Star(
         **curated,
         row_counts=row_counts,
         contract_violations=told,
         schema_snapshot=snapshot,
-        checksums=checksums(curated),
+        checksums=sums,
         findings=findings,
     )
 
