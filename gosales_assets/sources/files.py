@@ -36,7 +36,7 @@ SOURCE_COLUMN = "_source_file"
 UNREADABLE_COLUMN = "_unreadable"
 #: Bytes of a file whose records are kept in memory, so that it is parsed once. A larger one is parsed to see that it
 #: can be, and again when it is used.
-_KEPT_BYTES = 1 << 31
+_KEPT_BYTES = 1 << 29
 #: Fields looked at beyond the last header.
 _BEYOND = ("_beyond_1", "_beyond_2", "_beyond_3")
 _BOMS = (
