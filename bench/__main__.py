@@ -94,8 +94,8 @@ def measure(
             measured["run"][world]["again"] = _in_process("again", world, where)
             shutil.rmtree(where)
     if "limit" in areas:
-        size = str(min(LIMIT_SIZE, max(sizes)))
-        measured["limit"][size] = _in_process("limit", size, folder / "limit")
+        world = str(min(LIMIT_SIZE, max(sizes)))
+        measured["limit"][world] = _in_process("limit", world, folder / "limit")
         measured["limit"][REAL] = _in_process("real", REAL, folder / "limit")
     return measured
 

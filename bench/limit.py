@@ -66,14 +66,14 @@ class Logs:
             spec=settings.sources.sales_log,
             taxonomy=settings.products,
             etl=settings.etl,
-            enrichment=sources.read_industry_enrichment(settings.sources, settings.products),
-            assets=sources.read_customer_assets(settings.sources, settings.products),
+            enrichment=sources.read_side(settings.sources, "industry_enrichment", settings.products),
+            assets=sources.read_side(settings.sources, "customer_assets", settings.products),
         )
         return cls(settings, star)
 
     def at(self, cutoff: date, targets: Sequence[Target]) -> dict[str, History]:
         facts, dim = self.star.fact_transactions.lazy(), self.star.dim_customer
-        return built_at(self.settings, facts, dim, cutoff, targets)
+        return built_at(self.settings, facts, dim, cutoff, targets, self.star.fact_assets)
 
 
 def world_settings(customers: int) -> Settings:
@@ -334,19 +334,20 @@ def _above_chance(ours: float, theirs: float) -> float:
 def _calibration(rows: pl.DataFrame) -> dict[str, Any]:
     """Expected over observed buyers, pooled and by cell."""
     sums = rows.group_by("cell").agg(pl.col("p").sum(), pl.col("label").sum()).sort("cell")
+    expected, observed = (sums[name].to_numpy().sum() for name in ("p", "label"))
     ratios = sums.select("cell", ratio=pl.col("p") / pl.col("label"))
     inside = ratios["ratio"].is_between(0.5, 2.0)
     return {
-        "expected_over_observed": round(float(sums["p"].sum()) / float(sums["label"].sum()), 4),
+        "expected_over_observed": round(float(expected / observed), 4),
         "by_cell": {name: round(value, 3) for name, value in ratios.rows()},
-        "share_of_cells_within_half_and_double": round(float(inside.mean() or 0.0), 4),
+        "share_of_cells_within_half_and_double": round(inside.sum() / len(inside), 4),
     }
 
 
 def _excess_error(rows: pl.DataFrame) -> dict[str, float]:
     """Calibration error beyond that of the true probabilities, as a share of the base rate."""
     excess = [_error(part, "p") - _error(part, "p_true") for part in rows.partition_by("cell", maintain_order=True)]
-    return {"excess_error_over_base_rate": round(float(np.mean(excess)) / float(rows["label"].mean()), 4)}  # type: ignore[arg-type]
+    return {"excess_error_over_base_rate": round(float(np.mean(excess) / rows["label"].to_numpy().mean()), 4)}
 
 
 def _error(part: pl.DataFrame, p: str) -> float:

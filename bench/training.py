@@ -19,7 +19,7 @@ from typing import Any
 import polars as pl
 
 from bench.timing import NO_TIME, Seconds, compared, peak_mb, timed
-from bench.world import customers_path, facts_path, settings_of
+from bench.world import assets_path, customers_path, facts_path, settings_of
 from gosales_assets.engine.features import build_features, customer_base, feature_list, feature_specs
 from gosales_assets.engine.labels.build import build_labels
 from gosales_assets.engine.modeling.folds import fold_customer_overlap
@@ -106,27 +106,29 @@ def one(settings: Settings, target: Target, cutoff: date, folder: Path) -> tuple
 def make_history(settings: Settings, target: Target, cutoff: date, folder: Path) -> dict[date, History]:
     """Features and labels of the cutoffs a model at ``cutoff`` learns from."""
     facts = pl.scan_parquet(facts_path(folder))
-    dim = pl.read_parquet(customers_path(folder))
+    dim, assets = pl.read_parquet(customers_path(folder)), pl.read_parquet(assets_path(folder))
     return {
-        past: built_at(settings, facts, dim, past, (target,))[target.slug] for past in settings.calendar.history(cutoff)
+        past: built_at(settings, facts, dim, past, (target,), assets)[target.slug]
+        for past in settings.calendar.history(cutoff)
     }
 
 
 def built_at(
-    settings: Settings, facts: pl.LazyFrame, dim: pl.DataFrame, cutoff: date, targets: Sequence[Target]
+    settings: Settings,
+    facts: pl.LazyFrame,
+    dim: pl.DataFrame,
+    cutoff: date,
+    targets: Sequence[Target],
+    assets: pl.DataFrame,
 ) -> dict[str, History]:
     """Features and labels of several targets at one cutoff, as the stages make them."""
     products = settings.products
-    shared: dict[str, Any] = {
-        "features": settings.features,
-        "population": settings.population,
-        "divisions": products.divisions,
-        "skus": products.skus,
-    }
-    base = customer_base(facts, dim, cutoff, **shared)
+    shared: dict[str, Any] = {"population": settings.population, "assets": assets}
+    features = {"features": settings.features, "divisions": products.divisions, "skus": products.skus, **shared}
+    base = customer_base(facts, dim, cutoff, **features)
     made = {}
     for target in targets:
-        built = build_features(base, facts, target, cutoff, ownership=settings.ownership, **shared)
+        built = build_features(base, facts, target, cutoff, ownership=settings.ownership, **features)
         labels = build_labels(
             facts,
             dim,
@@ -135,8 +137,8 @@ def built_at(
             window_months=settings.label_window_months(target),
             labels=settings.labels,
             ownership=settings.ownership,
-            population=settings.population,
             as_of=settings.sources.sales_log.as_of,
+            **shared,
         )
         made[target.slug] = History(built.features, labels)
     return made

@@ -22,6 +22,7 @@ from bench.world import assets_path, customers_path, facts_path, settings_of
 from gosales_assets.engine.features import build_features, customer_base, feature_specs
 from gosales_assets.engine.features.spec import FeatureSpec
 from gosales_assets.engine.labels.build import build_labels
+from gosales_assets.engine.modeling.candidates import Candidate, candidates
 from gosales_assets.engine.modeling.folds import assign_folds
 from gosales_assets.engine.modeling.recipe import Data, fit_recipe
 from gosales_assets.engine.modeling.rows import OWNERSHIP_FEATURES, History, pool
@@ -166,6 +167,7 @@ def _judged(
             data,
             learned,
             fold,
+            _recipe_of(settings),
             modeling=settings.modeling,
             population=settings.population,
             validation=settings.validation,
@@ -179,6 +181,11 @@ def _judged(
         rows["label"].to_numpy().astype(float),
         margin,
     )
+
+
+def _recipe_of(settings: Settings) -> Candidate:
+    """LightGBM as the settings name it: sets of features are compared, not candidates."""
+    return next(c for c in candidates(settings.modeling) if c.family == "lgbm")
 
 
 def summary(judged: Sequence[Judged]) -> dict[str, Any]:
