@@ -194,7 +194,7 @@ def repeated_bare() -> Iterator[Fits]:
             count(within, bare)
         return fitted
 
-    lightgbm.train, LogisticRegression.fit = fit_twice, fit_map_twice
+    lightgbm.train, LogisticRegression.fit = fit_twice, fit_map_twice  # type: ignore[assignment]
     Linear.fit = classmethod(fit_linear_twice)  # type: ignore[method-assign, assignment]
     try:
         yield fits
