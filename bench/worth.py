@@ -80,7 +80,7 @@ def everything_on(settings: Settings) -> Settings:
             "assets_keep_terms": True,
             "use_assets_als": True,
             "use_als_embeddings": True,
-            "use_market_basket": True,
+            "use_basket_features": True,
             "use_sku_signals": True,
             "use_branch_mix": True,
             "pooled_encoders_enable": True,
