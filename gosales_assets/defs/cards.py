@@ -27,6 +27,13 @@ _WIDTH, _HEIGHT = 7.0, 2.9
 _SHARES = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
 _NEAREST = 0.15
 _FEATURES = 10
+#: Why there is no model, in words.
+_WHY = {
+    "no_closed_history": "no earlier cutoff has a label window that had closed",
+    "single_class": "in the past everybody bought, or nobody did",
+    "min_positive_customers": "too few customers bought in the past (modeling.min_positive_customers)",
+    "insufficient_per_class": "too few customers bought, or too few did not, for the folds",
+}
 
 
 def of_model(
@@ -44,7 +51,7 @@ def of_model(
         Why there is a baseline instead of a model.
     """
     if no_model:
-        said = (f"No model: {no_model.replace('_', ' ')}.", "Everybody has the base rate, so nothing can be drawn.")
+        said = (f"No model: {_WHY.get(no_model, no_model)}.", "Everybody has the base rate; there is nothing to draw.")
         titles = {"calibration": _RELIABILITY, "gains": _GAINS, "shap_summary": _DRIVERS}
         return {table: words(f"{subject}: {title}", *said) for table, title in titles.items()}
     return {
@@ -70,23 +77,26 @@ def reliability(subject: str, calibration: pl.DataFrame) -> Picture:
         The table of that name.
     """
     title = f"{subject}: {_RELIABILITY}"
-    parts = list(_parts(calibration))
-    if not parts:
+    if calibration.is_empty():
         return words(title, "Nobody to judge the model on.")
     figure = _figure(f"{title}; positives/rows, base rate dashed")
-    for number, (name, color, rows) in enumerate(parts):
+    for number, (name, color, rows) in enumerate(_parts(calibration)):
+        left, above = 0.085 + 0.5 * number, 0.835
+        if rows.is_empty():
+            figure.text(left, above, f"{name}: nobody", **_said(_GRAY))
+            continue
         n, positives = int(rows["count"].sum()), int(rows["positives"].sum())
         most = float(rows.select(pl.max_horizontal(pl.col(_RATES).max())).item())
         end, base = 1.06 * math.sqrt(most) or 1.0, math.sqrt(positives / n)
         ticks = {math.sqrt(t): f"{100 * t:g}" for t in _ticks(most)}
-        plot = _Plot(figure, (0.085 + 0.5 * number, 0.165, 0.4, 0.62), end)
+        plot = _Plot(figure, (left, 0.165, 0.4, 0.62), end)
         plot.axes(ticks, ticks, "predicted, % (square-root axes)", "" if number else "observed, %")
         plot.line([0, end], [0, end], _GRAY)
         plot.line([0, end], [base, base], _GRAY, linestyle=(0, (4, 3)))
         predicted, observed = rows.select(pl.col(_RATES).sqrt()).get_columns()
         plot.line(predicted, observed, color, marker="o")
         said = f"{name}: {positives:,}/{n:,}, base rate {positives / n:.1%}"
-        figure.text(plot.left, plot.bottom + plot.height + 0.05, said, **_said(color))
+        figure.text(left, above, said, **_said(color))
     return drawn(figure, title)
 
 
@@ -104,15 +114,10 @@ def captured(subject: str, gains: pl.DataFrame) -> Picture:
         The table of that name.
     """
     title = f"{subject}: {_GAINS}"
-    parts = list(_parts(gains))
-    judged = [part for part in parts if part[2]["cum_capture"].null_count() == 0]
-    few = [
-        f"{name}: {_counted(*_totals(rows))}, too few to judge"
-        for name, _, rows in parts
-        if name not in {j[0] for j in judged}
-    ]
+    judged = [part for part in _parts(gains) if part[2].height and not part[2]["cum_capture"].null_count()]
+    few = [(name, *_totals(rows)) for name, color, rows in _parts(gains) if name not in {part[0] for part in judged}]
     if not judged:
-        return words(title, *(few or ["Nobody to judge the model on."]))
+        return words(title, *(f"{name}: {_counted(positives, n)}, too few to judge" for name, positives, n in few))
     figure = _figure(title)
     plot = _Plot(figure, (0.085, 0.165, 0.52, 0.71), 100)
     plot.axes(
@@ -132,7 +137,9 @@ def captured(subject: str, gains: pl.DataFrame) -> Picture:
         notes += [(f"{name}: {_counted(positives, n)}", color), (f"base rate {positives / n:.1%}", INK)]
         notes += [(f"first {share[1]:.0f}%: {found[1]:.0f}% of positives", INK)]
         notes += [(f"lift {lift:.1f}" if lift is not None else "all scores are equal", INK), ("", INK)]
-    notes += [*((text, _GRAY) for text in few), ("diagonal: a list in no order", _GRAY)]
+    for name, positives, n in few:
+        notes += [(f"{name}: {_counted(positives, n)}", _GRAY), ("too few to judge", _GRAY), ("", INK)]
+    notes.append(("diagonal: a list in no order", _GRAY))
     for row, (text, color) in enumerate(notes):
         figure.text(0.635, 0.83 - 0.07 * row, text, **_said(color))
     return drawn(figure, title)
@@ -167,11 +174,9 @@ def drivers(subject: str, shap_summary: pl.DataFrame) -> Picture:
 
 
 def _parts(table: pl.DataFrame) -> Iterator[tuple[str, str, pl.DataFrame]]:
-    """Name, colour and rows of each population that has any."""
+    """Name, colour and rows of each population, perhaps none."""
     for population, (name, color) in _POPULATIONS.items():
-        rows = table.filter(pl.col("population") == population)
-        if rows.height:
-            yield name, color, rows
+        yield name, color, table.filter(pl.col("population") == population)
 
 
 def _totals(gains: pl.DataFrame) -> tuple[int, int]:

@@ -7,6 +7,7 @@ import io
 import subprocess
 import sys
 from collections.abc import Callable
+from typing import get_args
 
 import polars as pl
 import pytest
@@ -14,6 +15,7 @@ from PIL import Image
 
 from gosales_assets.defs import cards
 from gosales_assets.defs.pictures import BLUE, INK, ORANGE, PALE, Picture
+from gosales_assets.engine.modeling.schema import Reason
 
 WHO = "Printers at 2024-06-30"
 
@@ -118,8 +120,10 @@ def test_each_population_has_its_panel_and_one_alone_leaves_no_empty_one() -> No
     alone = cards.reliability(WHO, CALIBRATION.filter(pl.col("population") == "all"))
     assert pixels(alone, BLUE)
     assert pixels(alone, ORANGE) == []
-    # Below the title, nothing stands where the second panel would.
+    # Below the title and a line in gray that says so, nothing stands where the second panel would.
     assert [x for x, y in pixels(alone, INK) if y > 20 and x > middle] == []
+    ground = image(alone).crop((int(middle), 45, *image(alone).size))
+    assert ground.getextrema() == ((255, 255),) * 3
 
 
 def test_a_perfect_probability_lies_on_the_diagonal() -> None:
@@ -163,6 +167,15 @@ def test_where_there_is_no_model_every_picture_is_words() -> None:
         assert pixels(picture, BLUE) == pixels(picture, ORANGE) == pixels(picture, PALE) == []
         assert pixels(picture, INK)  # letters
         assert WHO in picture.title
+
+
+def test_every_reason_for_no_model_has_words() -> None:
+    told = [
+        cards.of_model(WHO, CALIBRATION, GAINS, SHAP, no_model=reason)["gains"].png
+        for reason in (*get_args(Reason), "x")
+    ]
+    assert len(set(told)) == len(told)
+    assert set(cards._WHY) == set(get_args(Reason))
 
 
 @draws
