@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 
@@ -30,7 +31,46 @@ def test_every_catalogued_file_exists_for_every_partition(world: Runner):
         for key in partitions.get_partition_keys() if partitions else [None]:
             path = world.store.path(artifact, key)
             missing += [] if path.exists() else [str(path)]
+            if artifact.picture:
+                drawn = world.store.picture_path(artifact, key)
+                missing += [] if drawn.exists() else [str(drawn)]
     assert not missing
+
+
+def test_the_pictures_of_a_model_are_recorded_with_it(world: Runner):
+    key = dg.MultiPartitionKey({"cutoff": "2024-06-30", "division": "training"})
+    for artifact in (a for a in CATALOG.values() if a.picture):
+        records = world.instance.fetch_materializations(
+            dg.AssetRecordsFilter(asset_key=asset_key(artifact), asset_partitions=[str(key)]), limit=1
+        ).records
+        about = records[0].asset_materialization.metadata
+        png = world.store.picture_path(artifact, str(key))
+        assert about["picture_path"].value == str(png)
+        shown = str(about["picture"].value)
+        assert shown.endswith(f"(data:image/png;base64,{base64.b64encode(png.read_bytes()).decode()})")
+        assert len(shown) < 40_000
+        assert "Training at 2024-06-30" in shown
+
+
+def test_everybody_who_is_delivered_has_reasons_of_the_model(world: Runner):
+    for rollup, p in (("rollups/icp_scores", "icp_score"), ("whitespace/whitespace_explanations", "p_icp")):
+        artifact = CATALOG[rollup]
+        told = world.store.read(artifact, "2024-06-30" if "<cutoff>" in artifact.pattern else None)
+        fitted = {
+            slug
+            for slug in ("solidworks", "training")
+            if world.store.read(CATALOG["models/model"], f"2024-06-30|{slug}")["status"] == "ok"
+        }
+        assert fitted
+        told = told.filter(pl.col("division").is_in(fitted))
+        assert told.height > 100
+        assert told[p].n_unique() > 10
+        assert told["reason_1"].null_count() == 0
+        sizes = [told[f"reason_{n}_contribution"].abs().fill_null(0.0) for n in (1, 2, 3)]
+        assert (sizes[0] >= sizes[1]).all()
+        assert (sizes[1] >= sizes[2]).all()
+    assert told["why"].str.contains(r"\((raises|lowers)\)").all()
+    assert not told["why"].str.contains("__|the target|the cutoff").any()
 
 
 def test_a_second_run_launches_nothing(world: Runner):
