@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench import worth
 from bench.families import CROWDS
 from bench.report import AREAS, assemble, machine, show
 
@@ -27,8 +28,6 @@ LINES = (1_000_000, 3_000_000, 10_000_000)
 #: Fixed, so that results of machines with more cores can be compared.
 THREADS = "2"
 DEMO_SIZE, LARGE_RUN = "demo", 10_000
-#: What families are worth is asked of one world, large enough to tell.
-WORTH_SIZE = 10_000
 #: Customers of the world whose rankings are held to what can be reached, and the name of the real transactions.
 LIMIT_SIZE, REAL = 10_000, "completejourney"
 
@@ -71,11 +70,11 @@ def measure(
     """Everything asked, by area and size; each in a process of its own."""
     measured: dict[str, dict[str, Any]] = {"world": {}, **{area: {} for area in areas}}
     crowded = [area for area in areas if area in ("families", "labels")]
-    small = [area for area in areas if area not in (*crowded, "star_scale", "run", "limit")]
+    small = [area for area in areas if area not in (*crowded, "star_scale", "worth", "run", "limit")]
     for size in sizes if small else ():
         where = folder / str(size)
         measured["world"][str(size)] = _in_process("world", str(size), where)
-        for area in (a for a in small if a != "worth" or size == WORTH_SIZE):
+        for area in small:
             measured[area][str(size)] = _in_process(area, str(size), where)
         shutil.rmtree(where)
     for size in lines if "star_scale" in areas else ():
@@ -87,6 +86,11 @@ def measure(
         for size in CROWDS if sizes == list(SIZES) else sizes:
             measured[area][str(size)] = _in_process(area, str(size), folder / "crowd" / str(size))
             shutil.rmtree(folder / "crowd" / str(size))
+    for size in (worth.SIZES if sizes == list(SIZES) else sizes) if "worth" in areas else ():
+        where = folder / "worth" / str(size)
+        _in_process("world", str(size), where)
+        measured["worth"][str(size)] = _in_process("worth", str(size), where)
+        shutil.rmtree(where)
     if "run" in areas:
         for world in [DEMO_SIZE, *([str(LARGE_RUN)] if LARGE_RUN in sizes else [])]:
             where = folder / "run" / world
@@ -124,7 +128,7 @@ def _in_process(what: str, size: str, folder: Path) -> dict[str, Any]:
 
 
 def _child(what: str, size: str, folder: str, out: str) -> int:
-    from bench import families, features, labels, limit, run, star, training, world, worth
+    from bench import families, features, labels, limit, run, star, training, world
 
     customers = None if size in (DEMO_SIZE, REAL) else int(size)
     work: dict[str, Callable[[Any, Path], dict[str, Any]]] = {

@@ -120,11 +120,18 @@ def _verdicts(measured: Mapping[str, Mapping[str, Any]]) -> Iterator[Judged]:
     if million := measured.get("labels", {}).get("50000"):
         yield "seconds of all labels", "50000 customers", million["seconds"], "labels_seconds_50000"
     yield from _run_verdicts(measured.get("run", {}))
-    for size, got in measured.get("worth", {}).items():
-        found = {"all": got["gains"]["all"]["mean of targets"], "expiry": got["expiry"], "basket": got["basket"]}
+    yield from _worth_verdicts(measured.get("worth", {}))
+    yield from _limit_verdicts(measured.get("limit", {}))
+
+
+def _worth_verdicts(worth: Mapping[str, Any]) -> Iterator[Judged]:
+    """Families where all were trained, effects in the largest world."""
+    largest = max(worth, key=int, default=None)
+    for size, got in worth.items():
+        found = {"all": got["gains"]["all"]["mean of targets"]} if got["gains"] else {}
+        found |= {name: got[name] for name in ("expiry", "basket")} if size == largest else {}
         for name, gain in found.items():
             yield _GAINS[name], f"{size} customers", gain["low"], f"worth_{name}"
-    yield from _limit_verdicts(measured.get("limit", {}))
 
 
 def _run_verdicts(run: Mapping[str, Any]) -> Iterator[Judged]:
@@ -222,7 +229,8 @@ def show(results: Mapping[str, Any]) -> None:
         verdicts.add_row(v["what"], v["at"], f"{v['value']:g}", bound, mark)
     console.print(verdicts)
     for got in results["measured"].get("worth", {}).values():
-        console.print(_gains(got))
+        if got["gains"]:
+            console.print(_gains(got))
     if results["growth_exponents"]:
         growth = _table("Growth: seconds ~ size ^ exponent")
         growth.add_column("what")
