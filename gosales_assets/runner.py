@@ -374,13 +374,15 @@ class Runner:
     def _launch(self, unit: Unit, chosen: Sequence[Artifact]) -> dg.ExecuteInProcessResult:
         job = self.definitions.resolve_job_def(unit.group)
         part = None if len(chosen) == len(self.groups[unit.group]) else [asset_key(a) for a in chosen]
-        return job.execute_in_process(
-            instance=self.instance,
-            partition_key=unit.partition,
-            asset_selection=part,
-            run_config=_QUIET,
-            raise_on_error=False,
-        )
+        # At one moment, Dagster also works out the first and last partition of a set once, not for every input.
+        with self._clock():
+            return job.execute_in_process(
+                instance=self.instance,
+                partition_key=unit.partition,
+                asset_selection=part,
+                run_config=_QUIET,
+                raise_on_error=False,
+            )
 
     def _goes_on_without(self, result: dg.ExecuteInProcessResult) -> bool:
         """Whether all that failed is the leakage gate of a division that the settings leave out of a release."""

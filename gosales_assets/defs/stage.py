@@ -295,7 +295,9 @@ def _id(artifacts: Sequence[Artifact], name: str) -> str:
 
 def _output(context: dg.AssetExecutionContext, artifact: Artifact, result: Result, partition: str | None) -> dg.Output:
     about = {**placeholders(artifact, partition), **result.metadata.get(artifact.name, {})}
-    return dg.Output(result.outputs[artifact.name], output_name=artifact.name, metadata=about)
+    # Not with the output: a picture would be stored with its event too.
+    context.add_asset_metadata(about, asset_key=asset_key(artifact))
+    return dg.Output(result.outputs[artifact.name], output_name=artifact.name)
 
 
 def _verdict(key: dg.AssetCheckKey, finding: Finding) -> dg.AssetCheckResult:
