@@ -88,6 +88,7 @@ def _last_executions(*some: db.ColumnElement[bool]) -> db.Select[Any]:
     ).where(_check.id.in_(last.correlate(None)))
 
 
+_RUNS_OF = db.select(_event.id, _event.run_id).where(_event.id.in_(db.bindparam("ids", expanding=True)))
 _EXECUTIONS = _last_executions()
 _EXECUTIONS_OF = _last_executions(_check.partition.in_(db.bindparam("partitions", expanding=True)))
 
@@ -178,6 +179,12 @@ class EventLog(ConsolidatedSqliteEventLogStorage):
             )
             for row in rows
         ]
+
+    def run_ids(self, storage_ids: Sequence[int]) -> dict[int, str]:
+        """The runs that recorded events, without reading the events; one without a run has the id Dagster gives it."""
+        with self._connect() as connection:
+            rows = connection.execute(_RUNS_OF, {"ids": list(storage_ids)}).all()
+        return {row.id: row.run_id for row in rows}
 
     def dispose(self) -> None:
         super().dispose()

@@ -19,6 +19,8 @@ import dagster as dg
 from dagster._core.instance import RUNLESS_RUN_ID
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus, AssetCheckPartitionInfo
 
+from gosales_assets.defs.eventlog import EventLog
+
 _SUCCEEDED = AssetCheckExecutionRecordStatus.SUCCEEDED
 _FAILED = AssetCheckExecutionRecordStatus.FAILED
 
@@ -129,15 +131,18 @@ def _evaluations(
 
 def _makers(
     instance: dg.DagsterInstance, asset: dg.AssetKey, infos: Sequence[AssetCheckPartitionInfo]
-) -> dict[int | None, str]:
+) -> Mapping[int | None, str]:
     """The runs that made materializations of an asset, by storage id; what was reported without a run has no maker."""
     ids = sorted({i for i in (info.latest_materialization_storage_id for info in infos) if i is not None})
     if not ids:
         return {}
-    records = instance.fetch_materializations(
-        dg.AssetRecordsFilter(asset_key=asset, storage_ids=ids), limit=len(ids)
-    ).records
-    return {r.storage_id: r.run_id for r in records if r.run_id != RUNLESS_RUN_ID}
+    storage = instance.event_log_storage
+    if isinstance(storage, EventLog):
+        runs = storage.run_ids(ids)
+    else:
+        found = dg.AssetRecordsFilter(asset_key=asset, storage_ids=ids)
+        runs = {r.storage_id: r.run_id for r in instance.fetch_materializations(found, limit=len(ids)).records}
+    return {made: run for made, run in runs.items() if run != RUNLESS_RUN_ID}
 
 
 def _judge(

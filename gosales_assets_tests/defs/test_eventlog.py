@@ -132,6 +132,14 @@ def test_verdicts_are_what_dagster_says(
     assert len(mine) == rows
 
 
+def test_the_runs_of_events_are_what_the_events_say(tiny: Tiny) -> None:
+    log = log_of(tiny)
+    records = tiny.instance.fetch_materializations(key(REPORT), limit=100).records
+    assert len({r.run_id for r in records}) == len(records) >= 3
+    assert log.run_ids([r.storage_id for r in records]) == {r.storage_id: r.run_id for r in records}
+    assert log.run_ids([10**9]) == log.run_ids([]) == {}
+
+
 def test_verdicts_of_an_asset_made_as_a_whole_after_its_partitions_are_what_dagster_says(tmp_path: Path) -> None:
     instance = instance_at(tmp_path)
     check = dg.AssetCheckKey(key(REPORT), "gate")
