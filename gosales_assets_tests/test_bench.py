@@ -29,6 +29,8 @@ from gosales_assets.engine.features import feature_specs
 from gosales_assets.engine.metrics import auc
 from gosales_assets.settings import Settings
 
+pytestmark = pytest.mark.long
+
 RESULTS = Path(__file__).parent.parent / "bench" / "results.json"
 
 
