@@ -144,6 +144,16 @@ class EventLog(ConsolidatedSqliteEventLogStorage):
             if kind in ASSET_CHECK_EVENTS:
                 self.store_asset_check_event(event, event_id)
 
+    def _store_asset_event(self, conn: db.Connection, event: EventLogEntry, event_id: int) -> None:
+        key = event.get_dagster_event().asset_key
+        values = self._get_asset_entry_values(event, event_id, self._has_asset_key_index_cols_on_connection(conn))
+        if key is None or not values:
+            return
+        # An asset is new once and known ever after; Dagster inserts first and updates when that fails.
+        known = conn.execute(AssetKeyTable.update().where(AssetKeyTable.c.asset_key == key.to_string()), values)
+        if not known.rowcount:
+            conn.execute(AssetKeyTable.insert(), {"asset_key": key.to_string(), **values})
+
     def get_asset_check_partition_info(
         self,
         keys: Sequence[dg.AssetCheckKey],
