@@ -26,8 +26,9 @@ demo: $(VENV)/.installed ## install, run the whole graph on the built-in sample,
 realdata: $(VENV)/.installed ## run the whole graph on real transactions (completejourney)
 	$(BIN)/gosales run --config examples/completejourney/gosales.yaml
 
-# One process per core; a file stays in one of them, with what its tests share, and files begin in the order of the tests.
-PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+# One process per core: beyond four, the longest file decides. A file stays in one process with what its tests share, and
+# files begin in the order of the tests, the long ones first.
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test: $(VENV)/.installed ## the tests
 	$(PYTEST)
