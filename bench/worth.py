@@ -49,8 +49,8 @@ CHOSEN: Mapping[str, tuple[str, ...]] = {
     "industry": ("industry", "enc"),
     "detail": ("sku", "branch", "rep"),
 }
-#: Sizes of the worlds: all sets in the first, only those that show a documented effect in the second.
-SIZES = (10_000, 30_000)
+#: In worlds larger than this only the sets are trained that show a documented effect.
+ALL_SETS_UP_TO = 10_000
 #: What the log tells of other products than the target; taken away, to see whether the basket tells it too.
 OTHER_PRODUCTS = ("xdiv", "diversity")
 RESAMPLES = 500
@@ -69,12 +69,9 @@ class Judged:
 
 
 def measure(customers: int, folder: Path) -> dict[str, Any]:
-    """Gain of every set over the core, by target and over all, with intervals; and the peak memory.
-
-    Worlds larger than the first of `SIZES` train what the documented effects need.
-    """
+    """Gain of every set over the core, by target and over all, with intervals; and the peak memory."""
     settings = everything_on(settings_of(folder, "tidy"))
-    took, judged = timed(lambda: list(judge(settings, folder, effects_only=customers > SIZES[0])))
+    took, judged = timed(lambda: list(judge(settings, folder, effects_only=customers > ALL_SETS_UP_TO)))
     return {**summary(judged), "seconds": round(took.wall, 1), "peak_mb": peak_mb()}
 
 

@@ -306,7 +306,9 @@ def _output(context: dg.AssetExecutionContext, artifact: Artifact, result: Resul
     value = result.outputs[artifact.name]
     if picture := result.pictures.get(artifact.name):
         value, about = Pictured(value, picture.png), {**about, "picture": picture.markdown}
-    return dg.Output(value, output_name=artifact.name, metadata=about)
+    # Not with the output: a picture would be stored with its event too.
+    context.add_asset_metadata(about, asset_key=asset_key(artifact))
+    return dg.Output(value, output_name=artifact.name)
 
 
 def _verdict(key: dg.AssetCheckKey, finding: Finding) -> dg.AssetCheckResult:

@@ -214,11 +214,13 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
         version = data_version(data)
         # Not public: lets the content, not the run, decide whether anything downstream is stale.
         context.step_context.set_data_version(context.asset_key, dg.DataVersion(version))
-        context.add_output_metadata(_describe(artifact, obj, path, data, version))
+        said = _describe(artifact, obj, path, data, version)
         if png is not None:
             drawn = self.store.picture_path(artifact, partition)
             self.store.write(drawn, png)
-            context.add_output_metadata({"picture_path": dg.MetadataValue.path(str(drawn))})
+            said["picture_path"] = dg.MetadataValue.path(str(drawn))
+        # To the materialization alone: what is said of an output is stored twice, the other time where nobody looks.
+        context.step_context.add_asset_metadata(said, context.asset_key)
 
     def _write_fallback(self, context: dg.OutputContext, data: bytes, error: OSError) -> UPath:
         """Deliver the scores beside a primary file that another program holds open."""

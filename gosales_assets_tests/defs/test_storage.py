@@ -126,7 +126,8 @@ def made(name: str, value: Any, partitions: dg.PartitionsDefinition | None = Non
 
 def test_what_is_recorded_of_a_file(tmp_path: Path, instance: dg.DagsterInstance) -> None:
     tiny = Tiny([made("star/row_counts", pl.DataFrame({"table": ["f"], "rows": [3]}))], [], tmp_path, instance)
-    assert tiny.launch("star/row_counts").success
+    made_now = tiny.launch("star/row_counts")
+    assert made_now.success
     path = tmp_path / "gosales/outputs/star/contracts/row_counts.csv"
     data = path.read_bytes()
     assert data == b"table,rows\nf,3\n"
@@ -140,6 +141,9 @@ def test_what_is_recorded_of_a_file(tmp_path: Path, instance: dg.DagsterInstance
         ("table", "String"),
         ("rows", "Int64"),
     ]
+    # It stands with the materialization and is not stored again with the event of the output.
+    said = [e.event_specific_data.metadata for e in made_now.all_events if e.is_handled_output]
+    assert said == [{}]
     # The content is the version: Dagster takes it as the asset's own.
     assert tags(instance, "star/row_counts")[DATA_VERSION_TAG] == sha
     assert tags(instance, "star/row_counts")["dagster/data_version_is_user_provided"] == "true"
