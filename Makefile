@@ -26,11 +26,15 @@ demo: $(VENV)/.installed ## install, run the whole graph on the built-in sample,
 realdata: $(VENV)/.installed ## run the whole graph on real transactions (completejourney)
 	$(BIN)/gosales run --config examples/completejourney/gosales.yaml
 
-test: $(VENV)/.installed ## the tests
-	$(BIN)/python -m pytest
+# One process per core: beyond four, the longest file decides. A file stays in one process with what its tests share, and
+# files begin in the order of the tests, the long ones first.
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-test-all: $(VENV)/.installed ## the tests, the long ones too
-	$(BIN)/python -m pytest -m ''
+test: $(VENV)/.installed ## the tests
+	$(PYTEST)
+
+test-all: $(VENV)/.installed ## the tests, the slow ones too
+	$(PYTEST) -m ''
 
 check: $(VENV)/.installed ## lint, types, definitions, generated documents
 	$(BIN)/ruff check .

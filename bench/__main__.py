@@ -7,6 +7,7 @@ Belongs here: options, one process per area and size, the order of measurements.
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import shutil
@@ -18,19 +19,37 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.families import CROWDS
 from bench.report import AREAS, assemble, machine, show
 
 RESULTS = Path(__file__).parent / "results.json"
 SIZES = (1_000, 10_000, 50_000)
 LINES = (1_000_000, 3_000_000, 10_000_000)
+#: Customers of a crowd: what `families` and `labels` measure when no sizes are asked for.
+CROWDS = (10_000, 50_000, 100_000)
+#: Worlds of `worth` when no sizes are asked for: one for every set of families, a larger one for documented effects.
+WORTHS = (10_000, 30_000)
 #: Fixed, so that results of machines with more cores can be compared.
 THREADS = "2"
 DEMO_SIZE, LARGE_RUN = "demo", 10_000
-#: What families are worth is asked of one world, large enough to tell.
-WORTH_SIZE = 10_000
 #: Customers of the world whose rankings are held to what can be reached, and the name of the real transactions.
 LIMIT_SIZE, REAL = 10_000, "completejourney"
+
+#: What a process measures: module and function. Only that module is loaded, so that no measurement pays for another.
+_WORK = {
+    "world": ("world", "write"),
+    "star": ("star", "measure"),
+    "lines": ("world", "write_lines"),
+    "star_scale": ("star", "measure_lines"),
+    "features": ("features", "measure"),
+    "families": ("families", "measure"),
+    "labels": ("labels", "measure"),
+    "training": ("training", "measure"),
+    "worth": ("worth", "measure"),
+    "run": ("run", "measure"),
+    "again": ("run", "again"),
+    "limit": ("limit", "measure"),
+    "real": ("limit", "real"),
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -71,11 +90,11 @@ def measure(
     """Everything asked, by area and size; each in a process of its own."""
     measured: dict[str, dict[str, Any]] = {"world": {}, **{area: {} for area in areas}}
     crowded = [area for area in areas if area in ("families", "labels")]
-    small = [area for area in areas if area not in (*crowded, "star_scale", "run", "limit")]
+    small = [area for area in areas if area not in (*crowded, "star_scale", "worth", "run", "limit")]
     for size in sizes if small else ():
         where = folder / str(size)
         measured["world"][str(size)] = _in_process("world", str(size), where)
-        for area in (a for a in small if a != "worth" or size == WORTH_SIZE):
+        for area in small:
             measured[area][str(size)] = _in_process(area, str(size), where)
         shutil.rmtree(where)
     for size in lines if "star_scale" in areas else ():
@@ -87,6 +106,11 @@ def measure(
         for size in CROWDS if sizes == list(SIZES) else sizes:
             measured[area][str(size)] = _in_process(area, str(size), folder / "crowd" / str(size))
             shutil.rmtree(folder / "crowd" / str(size))
+    for size in (WORTHS if sizes == list(SIZES) else sizes) if "worth" in areas else ():
+        where = folder / "worth" / str(size)
+        _in_process("world", str(size), where)
+        measured["worth"][str(size)] = _in_process("worth", str(size), where)
+        shutil.rmtree(where)
     if "run" in areas:
         for world in [DEMO_SIZE, *([str(LARGE_RUN)] if LARGE_RUN in sizes else [])]:
             where = folder / "run" / world
@@ -94,8 +118,8 @@ def measure(
             measured["run"][world]["again"] = _in_process("again", world, where)
             shutil.rmtree(where)
     if "limit" in areas:
-        size = str(min(LIMIT_SIZE, max(sizes)))
-        measured["limit"][size] = _in_process("limit", size, folder / "limit")
+        world = str(min(LIMIT_SIZE, max(sizes)))
+        measured["limit"][world] = _in_process("limit", world, folder / "limit")
         measured["limit"][REAL] = _in_process("real", REAL, folder / "limit")
     return measured
 
@@ -124,25 +148,9 @@ def _in_process(what: str, size: str, folder: Path) -> dict[str, Any]:
 
 
 def _child(what: str, size: str, folder: str, out: str) -> int:
-    from bench import families, features, labels, limit, run, star, training, world, worth
-
     customers = None if size in (DEMO_SIZE, REAL) else int(size)
-    work: dict[str, Callable[[Any, Path], dict[str, Any]]] = {
-        "world": world.write,
-        "star": star.measure,
-        "lines": world.write_lines,
-        "star_scale": star.measure_lines,
-        "features": features.measure,
-        "families": families.measure,
-        "labels": labels.measure,
-        "training": training.measure,
-        "worth": worth.measure,
-        "run": run.measure,
-        "again": run.again,
-        "limit": limit.measure,
-        "real": limit.real,
-    }
-    result = work[what](customers, Path(folder))
+    module, function = _WORK[what]
+    result = getattr(importlib.import_module(f"bench.{module}"), function)(customers, Path(folder))
     Path(out).write_text(json.dumps(result), encoding="utf-8")
     return 0
 

@@ -22,8 +22,6 @@ from gosales_assets.settings import FeatureSettings, OwnershipSettings, Populati
 from gosales_assets.taxonomy import Taxonomy
 from gosales_assets.timeline import add_days, days_between
 
-#: Customers of the sizes that are measured when none are asked for.
-CROWDS = (10_000, 50_000, 100_000)
 LINES_PER_CUSTOMER = 20
 TARGETS = 14
 FIRST, LAST, CUTOFF = date(2019, 1, 1), date(2024, 12, 31), date(2024, 6, 30)

@@ -66,14 +66,14 @@ class Logs:
             spec=settings.sources.sales_log,
             taxonomy=settings.products,
             etl=settings.etl,
-            enrichment=sources.read_industry_enrichment(settings.sources, settings.products),
-            assets=sources.read_customer_assets(settings.sources, settings.products),
+            enrichment=sources.read_side(settings.sources, "industry_enrichment", settings.products),
+            assets=sources.read_side(settings.sources, "customer_assets", settings.products),
         )
         return cls(settings, star)
 
     def at(self, cutoff: date, targets: Sequence[Target]) -> dict[str, History]:
         facts, dim = self.star.fact_transactions.lazy(), self.star.dim_customer
-        return built_at(self.settings, facts, dim, cutoff, targets)
+        return built_at(self.settings, facts, dim, cutoff, targets, self.star.fact_assets)
 
 
 def world_settings(customers: int) -> Settings:
@@ -110,7 +110,7 @@ def measure(customers: int, folder: Path, *, times: int = REFERENCE_TIMES) -> di
     for cell in judged(log, targets, cutoffs, MIN_POSITIVES):
         theirs = _scored(log.settings, cell, reference[cell.key])
         p_true = truth[cell.cutoff].filter(pl.col("division") == cell.target.slug).select("customer_id", "p_true")
-        rows = cell.rows.join(theirs.select("customer_id", reference="margin"), "customer_id").join(
+        rows = cell.whitespace.join(theirs.select("customer_id", reference="margin"), "customer_id").join(
             p_true, "customer_id"
         )
         cells.append(rows.with_columns(cell=pl.lit(cell.name)))
@@ -132,16 +132,16 @@ def measure(customers: int, folder: Path, *, times: int = REFERENCE_TIMES) -> di
 
 
 def real(customers: None, folder: Path) -> dict[str, Any]:
-    """Real transactions, by department: against what happened, and against the baselines."""
+    """Real transactions, by department and population: against what happened, and beside the baselines."""
     settings = Settings.load(REAL, environ={})
     calendar = settings.calendar
     cutoffs = [c for c in calendar.model_cutoffs() if calendar.closes_by(c, settings.sources.sales_log.as_of)]  # type: ignore[arg-type]
     cells = [cell.named_rows() for cell in judged(Logs.of(settings), settings.targets, cutoffs, MIN_POSITIVES_REAL)]
-    rows = pl.concat(cells)
+    everyone = pl.concat(cells)
+    rows = everyone.filter("whitespace")
     by_division = {
-        part["division"][0]: _ranking(part, "ours", "label")
-        | {"positives": part.filter(pl.col("label") == 1)["customer_id"].n_unique(), "cells": part["cell"].n_unique()}
-        for part in rows.partition_by("division", maintain_order=True)
+        part["division"][0]: {"all": _beside(part), "whitespace": _beside(part.filter("whitespace"))}
+        for part in everyone.partition_by("division", maintain_order=True)
     }
     return {
         "cells": rows["cell"].unique().sort().to_list(),
@@ -159,9 +159,10 @@ def real(customers: None, folder: Path) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Cell:
-    """One target at one cutoff: features of that day, and its non-owners with every score.
+    """One target at one cutoff: features of that day, and its customers with every score.
 
-    ``rows`` hold customer_id, label, p (ours, calibrated), and the rankings ours, counts, recency.
+    ``rows`` hold customer_id, label, whitespace (not an owner), p (ours, calibrated), and the rankings ours, counts,
+    recency.
     """
 
     target: Target
@@ -177,26 +178,30 @@ class Cell:
     def name(self) -> str:
         return f"{self.target.slug} {self.cutoff}"
 
+    @property
+    def whitespace(self) -> pl.DataFrame:
+        return self.rows.filter("whitespace")
+
     def named_rows(self) -> pl.DataFrame:
         return self.rows.with_columns(cell=pl.lit(self.name), division=pl.lit(self.target.slug))
 
 
 def judged(log: Logs, targets: Sequence[Target], cutoffs: Sequence[date], min_positives: int) -> Iterator[Cell]:
-    """The cells with enough buyers among their non-owners, each with our scores and the baselines'."""
+    """The cells with enough buyers among their non-owners: all customers, with our scores and the baselines'."""
     for cutoff, target, history, now in _histories(log, targets, cutoffs):
-        whitespace = now.features.filter(
-            (pl.col("ownership") != "owner") & pl.col("segment").is_in(list(log.settings.population.segments))
+        known = now.features.filter(pl.col("segment").is_in(list(log.settings.population.segments)))
+        labelled = known.select("customer_id", whitespace=pl.col("ownership") != "owner").join(
+            now.labels.select("customer_id", "label"), "customer_id"
         )
-        labelled = whitespace.select("customer_id").join(now.labels.select("customer_id", "label"), "customer_id")
-        if labelled["label"].sum() < min_positives:
+        if labelled.filter("whitespace")["label"].sum() < min_positives:
             continue
         model = _trained(log.settings, target, cutoff, history)
         if model["status"] != "ok":
             continue
         cell = Cell(target, cutoff, now.features, labelled)
         ours = _scored(log.settings, cell, model).select("customer_id", p="p_hat", ours="margin")
-        counts = plain_regression(log.star, cutoff, history, whitespace)
-        recency = whitespace.select("customer_id", recency=-pl.col("context__recency_days").fill_null(10**6))
+        counts = plain_regression(log.star, cutoff, history, known)
+        recency = known.select("customer_id", recency=-pl.col("context__recency_days").fill_null(10**6))
         rows = labelled.join(ours, "customer_id").join(counts, "customer_id").join(recency, "customer_id")
         yield Cell(target, cutoff, now.features, rows.sort("customer_id"))
 
@@ -262,7 +267,7 @@ def _scored(settings: Settings, cell: Cell, model: Mapping[str, Any]) -> pl.Data
 
 
 def plain_regression(
-    star: Star, cutoff: date, history: Mapping[date, History], whitespace: pl.DataFrame
+    star: Star, cutoff: date, history: Mapping[date, History], customers: pl.DataFrame
 ) -> pl.DataFrame:
     """What anybody would try first: logistic regression on SKU counts, recency, tenure and industry."""
     from sklearn.linear_model import LogisticRegression
@@ -278,7 +283,7 @@ def plain_regression(
     scaler = StandardScaler()
     x = scaler.fit_transform(frame.drop("customer_id", "label").to_numpy())
     regression = LogisticRegression(max_iter=1000).fit(x, frame["label"].to_numpy())
-    now = _simple(star, cutoff, whitespace.select("customer_id"), skus, industries)
+    now = _simple(star, cutoff, customers.select("customer_id"), skus, industries)
     values = regression.decision_function(scaler.transform(now.drop("customer_id").to_numpy()))
     return now.select("customer_id", pl.Series("counts", values))
 
@@ -287,13 +292,15 @@ def _simple(
     star: Star, cutoff: date, customers: pl.DataFrame, skus: Sequence[str], industries: Sequence[str]
 ) -> pl.DataFrame:
     lines = star.fact_transactions.lazy().filter(until(cutoff))
-    counts = lines.group_by("customer_id").agg(
-        *((pl.col("product_sku") == sku).sum().alias(f"sku {sku}") for sku in skus),
-        first=pl.col("order_date").min(),
-        last=pl.col("order_date").max(),
-    )
-    known = customers.join(counts.collect(), "customer_id", how="left", maintain_order="left").join(
-        star.dim_customer.select("customer_id", "industry"), "customer_id", how="left", maintain_order="left"
+    days = lines.group_by("customer_id").agg(first=pl.col("order_date").min(), last=pl.col("order_date").max())
+    each = lines.group_by("customer_id", sku=pl.format("sku {}", "product_sku")).len()
+    counts = each.collect().pivot("sku", index="customer_id", values="len")
+    unsold = [f"sku {sku}" for sku in skus if f"sku {sku}" not in counts.columns]
+    known = (
+        customers.join(days.collect(), "customer_id", how="left", maintain_order="left")
+        .join(counts, "customer_id", how="left", maintain_order="left")
+        .join(star.dim_customer.select("customer_id", "industry"), "customer_id", how="left", maintain_order="left")
+        .with_columns(pl.lit(0).alias(column) for column in unsold)
     )
     since = {
         name: pl.Series([None if day is None else days_between(day, cutoff) for day in known[column]], dtype=pl.Float64)
@@ -327,6 +334,33 @@ def _ranking(rows: pl.DataFrame, by: str, label: str) -> dict[str, float]:
     return {name: round(difference.a, 4) for name, difference in found.items()}
 
 
+def _beside(part: pl.DataFrame) -> dict[str, Any]:
+    """Ours and the baselines on one department: means over the cutoffs at which both outcomes occur."""
+    cells = [c for c in part.partition_by("cell", maintain_order=True) if c["label"].n_unique() == 2]
+    if not cells:
+        return {"cells": 0}
+    found: dict[str, Any] = {
+        "cells": len(cells),
+        "positives": part.filter(pl.col("label") == 1)["customer_id"].n_unique(),
+        "brier": _mean([metrics.brier(c["label"], c["p"]) for c in cells]),
+        "calibration_error": _mean([_error(c, "p") for c in cells]),
+    }
+    for by in ("ours", "counts", "recency"):
+        orders = [metrics.model_order(c[by], c[by], c["customer_id"]) for c in cells]
+        lifts = [metrics.lift_at_k(c["label"], o, PERCENT) for c, o in zip(cells, orders, strict=True)]
+        found[by] = {
+            "auc": _mean([metrics.auc(c["label"], c[by]) for c in cells]),
+            "average_precision": _mean([metrics.average_precision(c["label"], c[by]) for c in cells]),
+            "lift": _mean(lifts),
+        }
+    return found
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [v for v in values if v is not None]
+    return round(sum(known) / len(known), 4) if known else None
+
+
 def _above_chance(ours: float, theirs: float) -> float:
     return round((ours - 0.5) / (theirs - 0.5), 4)
 
@@ -334,19 +368,20 @@ def _above_chance(ours: float, theirs: float) -> float:
 def _calibration(rows: pl.DataFrame) -> dict[str, Any]:
     """Expected over observed buyers, pooled and by cell."""
     sums = rows.group_by("cell").agg(pl.col("p").sum(), pl.col("label").sum()).sort("cell")
+    expected, observed = (sums[name].to_numpy().sum() for name in ("p", "label"))
     ratios = sums.select("cell", ratio=pl.col("p") / pl.col("label"))
     inside = ratios["ratio"].is_between(0.5, 2.0)
     return {
-        "expected_over_observed": round(float(sums["p"].sum()) / float(sums["label"].sum()), 4),
+        "expected_over_observed": round(float(expected / observed), 4),
         "by_cell": {name: round(value, 3) for name, value in ratios.rows()},
-        "share_of_cells_within_half_and_double": round(float(inside.mean() or 0.0), 4),
+        "share_of_cells_within_half_and_double": round(inside.sum() / len(inside), 4),
     }
 
 
 def _excess_error(rows: pl.DataFrame) -> dict[str, float]:
     """Calibration error beyond that of the true probabilities, as a share of the base rate."""
     excess = [_error(part, "p") - _error(part, "p_true") for part in rows.partition_by("cell", maintain_order=True)]
-    return {"excess_error_over_base_rate": round(float(np.mean(excess)) / float(rows["label"].mean()), 4)}  # type: ignore[arg-type]
+    return {"excess_error_over_base_rate": round(float(np.mean(excess) / rows["label"].to_numpy().mean()), 4)}
 
 
 def _error(part: pl.DataFrame, p: str) -> float:

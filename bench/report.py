@@ -120,11 +120,18 @@ def _verdicts(measured: Mapping[str, Mapping[str, Any]]) -> Iterator[Judged]:
     if million := measured.get("labels", {}).get("50000"):
         yield "seconds of all labels", "50000 customers", million["seconds"], "labels_seconds_50000"
     yield from _run_verdicts(measured.get("run", {}))
-    for size, got in measured.get("worth", {}).items():
-        found = {"all": got["gains"]["all"]["mean of targets"], "expiry": got["expiry"], "basket": got["basket"]}
+    yield from _worth_verdicts(measured.get("worth", {}))
+    yield from _limit_verdicts(measured.get("limit", {}))
+
+
+def _worth_verdicts(worth: Mapping[str, Any]) -> Iterator[Judged]:
+    """Families where all were trained, effects in the largest world."""
+    largest = max(worth, key=int, default=None)
+    for size, got in worth.items():
+        found = {"all": got["gains"]["all"]["mean of targets"]} if got["gains"] else {}
+        found |= {name: got[name] for name in ("expiry", "basket")} if size == largest else {}
         for name, gain in found.items():
             yield _GAINS[name], f"{size} customers", gain["low"], f"worth_{name}"
-    yield from _limit_verdicts(measured.get("limit", {}))
 
 
 def _run_verdicts(run: Mapping[str, Any]) -> Iterator[Judged]:
@@ -222,7 +229,11 @@ def show(results: Mapping[str, Any]) -> None:
         verdicts.add_row(v["what"], v["at"], f"{v['value']:g}", bound, mark)
     console.print(verdicts)
     for got in results["measured"].get("worth", {}).values():
-        console.print(_gains(got))
+        if got["gains"]:
+            console.print(_gains(got))
+    for got in results["measured"].get("limit", {}).values():
+        if "divisions" in got:
+            console.print(_departments(got["divisions"]))
     if results["growth_exponents"]:
         growth = _table("Growth: seconds ~ size ^ exponent")
         growth.add_column("what")
@@ -238,6 +249,27 @@ def show(results: Mapping[str, Any]) -> None:
             for name, seconds, plain in _spent(area, got):
                 spent.add_row(name, size, seconds, plain, f"{got['peak_mb']:.0f}" if "peak_mb" in got else "")
     console.print(spent)
+
+
+def _departments(divisions: Mapping[str, Any]) -> Table:
+    """Real transactions: ours beside the baselines, by department and population."""
+    table = _table("Real transactions, forward: ours / counts regression / last purchase")
+    for heading in ("department", "population", "cells", "positives", "AUC", "average precision", "lift@10"):
+        table.add_column(heading, justify="left" if heading in ("department", "population") else "right")
+    table.add_column("Brier", justify="right")
+    table.add_column("calibration error", justify="right")
+    for division, by_population in divisions.items():
+        for population, got in by_population.items():
+            if not got["cells"]:
+                table.add_row(division, population, "0")
+                continue
+            three = [
+                " / ".join(f"{got[by][metric]:.{digits}f}" for by in ("ours", "counts", "recency"))
+                for metric, digits in (("auc", 3), ("average_precision", 3), ("lift", 2))
+            ]
+            errors = [f"{got[name]:.3f}" for name in ("brier", "calibration_error")]
+            table.add_row(division, population, str(got["cells"]), str(got["positives"]), *three, *errors)
+    return table
 
 
 def _gains(got: Mapping[str, Any]) -> Table:

@@ -23,7 +23,7 @@ from bench.timing import NO_TIME, Seconds, now, peak_mb, timed
 from bench.world import DEMO
 
 #: Loaded by the engine inside functions; loading them is no computation, so it is done before and counts as outside.
-_HEAVY = ("lightgbm", "shap", "sklearn.linear_model", "sklearn.isotonic", "pandera.polars")
+_HEAVY = ("lightgbm", "sklearn.linear_model", "sklearn.isotonic", "pandera.polars")
 
 
 @dataclass

@@ -1,8 +1,9 @@
 """Training against the bare LightGBM and scikit-learn fits it asks for.
 
-Every fit that a training makes is made once more right after it, bare: same rows, same parameters, same number of
-trees, nothing evaluated. What the platform adds is then the rest of the training, evaluation of held-out customers
-for early stopping included. One fit at a time: a training on all cores is the same work.
+Every fit that a training makes is made once more right after it, bare: the same call of LightGBM, early stopping on the
+same held-out rows included; a scikit-learn pipeline of imputation, scaling and regression for the linear candidate; the
+same regression for a map of probabilities. What the platform adds is then the rest of the training. One fit at a time:
+a training on all cores is the same work.
 
 Belongs here: counting and timing fits. Does not belong here: how features are made.
 """
@@ -19,10 +20,11 @@ from typing import Any
 import polars as pl
 
 from bench.timing import NO_TIME, Seconds, compared, peak_mb, timed
-from bench.world import customers_path, facts_path, settings_of
+from bench.world import assets_path, customers_path, facts_path, settings_of
 from gosales_assets.engine.features import build_features, customer_base, feature_list, feature_specs
 from gosales_assets.engine.labels.build import build_labels
 from gosales_assets.engine.modeling.folds import fold_customer_overlap
+from gosales_assets.engine.modeling.linear import Linear
 from gosales_assets.engine.modeling.rows import History
 from gosales_assets.engine.modeling.train import train
 from gosales_assets.settings import Settings
@@ -106,27 +108,29 @@ def one(settings: Settings, target: Target, cutoff: date, folder: Path) -> tuple
 def make_history(settings: Settings, target: Target, cutoff: date, folder: Path) -> dict[date, History]:
     """Features and labels of the cutoffs a model at ``cutoff`` learns from."""
     facts = pl.scan_parquet(facts_path(folder))
-    dim = pl.read_parquet(customers_path(folder))
+    dim, assets = pl.read_parquet(customers_path(folder)), pl.read_parquet(assets_path(folder))
     return {
-        past: built_at(settings, facts, dim, past, (target,))[target.slug] for past in settings.calendar.history(cutoff)
+        past: built_at(settings, facts, dim, past, (target,), assets)[target.slug]
+        for past in settings.calendar.history(cutoff)
     }
 
 
 def built_at(
-    settings: Settings, facts: pl.LazyFrame, dim: pl.DataFrame, cutoff: date, targets: Sequence[Target]
+    settings: Settings,
+    facts: pl.LazyFrame,
+    dim: pl.DataFrame,
+    cutoff: date,
+    targets: Sequence[Target],
+    assets: pl.DataFrame,
 ) -> dict[str, History]:
     """Features and labels of several targets at one cutoff, as the stages make them."""
     products = settings.products
-    shared: dict[str, Any] = {
-        "features": settings.features,
-        "population": settings.population,
-        "divisions": products.divisions,
-        "skus": products.skus,
-    }
-    base = customer_base(facts, dim, cutoff, **shared)
+    shared: dict[str, Any] = {"population": settings.population, "assets": assets}
+    features = {"features": settings.features, "divisions": products.divisions, "skus": products.skus, **shared}
+    base = customer_base(facts, dim, cutoff, **features)
     made = {}
     for target in targets:
-        built = build_features(base, facts, target, cutoff, ownership=settings.ownership, **shared)
+        built = build_features(base, facts, target, cutoff, ownership=settings.ownership, **features)
         labels = build_labels(
             facts,
             dim,
@@ -135,8 +139,8 @@ def built_at(
             window_months=settings.label_window_months(target),
             labels=settings.labels,
             ownership=settings.ownership,
-            population=settings.population,
             as_of=settings.sources.sales_log.as_of,
+            **shared,
         )
         made[target.slug] = History(built.features, labels)
     return made
@@ -144,35 +148,74 @@ def built_at(
 
 @contextmanager
 def repeated_bare() -> Iterator[Fits]:
-    """Make every fit of LightGBM and of a logistic regression once more, bare, and count what both took."""
+    """Make every fit once more, as one would write it without the platform, and count what both took."""
     import lightgbm
     from sklearn.linear_model import LogisticRegression
 
-    fits, fit, fit_linear = Fits(), lightgbm.train, LogisticRegression.fit
+    fits, fit, fit_linear, fit_map = Fits(), lightgbm.train, Linear.__dict__["fit"], LogisticRegression.fit
+    inside = False  # a regression inside another fit is counted with it
 
-    def count(within: Seconds, bare: Seconds, trees: int) -> None:
+    def count(within: Seconds, bare: Seconds, trees: int = 0) -> None:
         fits.count += 1
         fits.trees += trees
         fits.within = fits.within.plus(within)
         fits.bare = fits.bare.plus(bare)
 
-    def fit_twice(params: dict[str, Any], train_set: Any, *args: Any, **kwargs: Any) -> Any:
-        matrix, labels = train_set.data, train_set.label  # a data set lets go of them when it is fitted
-        within, booster = timed(lambda: fit(params, train_set, *args, **kwargs))
-        trees = booster.current_iteration()
-        bare, _ = timed(lambda: fit(params, lightgbm.Dataset(matrix, labels, params=params), num_boost_round=trees))
-        count(within, bare, trees)
+    def fit_twice(params: dict[str, Any], train_set: Any, *, valid_sets: Any = (), **kwargs: Any) -> Any:
+        seen = [(d.data, d.label) for d in (train_set, *valid_sets)]  # data sets let go of them when they are fitted
+
+        def again() -> Any:
+            first, *others = seen
+            train_again = lightgbm.Dataset(*first, params=params)
+            valid_again = [train_again.create_valid(*other, params=params) for other in others]
+            return fit(params, train_again, valid_sets=valid_again or None, **kwargs)
+
+        within, booster = timed(lambda: fit(params, train_set, valid_sets=list(valid_sets) or None, **kwargs))
+        bare, _ = timed(again)
+        count(within, bare, booster.current_iteration())
         return booster
 
-    def fit_linear_twice(regression: Any, *args: Any, **kwargs: Any) -> Any:
-        within, fitted = timed(lambda: fit_linear(regression, *args, **kwargs))
-        again = LogisticRegression(**regression.get_params())
-        bare, _ = timed(lambda: fit_linear(again, *args, **kwargs))
-        count(within, bare, 0)
+    def fit_linear_twice(cls: type[Linear], z: Any, y: Any, *args: Any, **kwargs: Any) -> Linear:
+        nonlocal inside
+        inside = True
+        try:
+            within, fitted = timed(lambda: fit_linear.__func__(cls, z, y, *args, **kwargs))
+            bare, _ = timed(lambda: _pipeline(**kwargs).fit(z, y))
+        finally:
+            inside = False
+        count(within, bare)
         return fitted
 
-    lightgbm.train, LogisticRegression.fit = fit_twice, fit_linear_twice
+    def fit_map_twice(regression: Any, *args: Any, **kwargs: Any) -> Any:
+        within, fitted = timed(lambda: fit_map(regression, *args, **kwargs))
+        if not inside:
+            again = LogisticRegression(**regression.get_params())
+            bare, _ = timed(lambda: fit_map(again, *args, **kwargs))
+            count(within, bare)
+        return fitted
+
+    lightgbm.train, LogisticRegression.fit = fit_twice, fit_map_twice  # type: ignore[assignment]
+    Linear.fit = classmethod(fit_linear_twice)  # type: ignore[method-assign, assignment]
     try:
         yield fits
     finally:
-        lightgbm.train, LogisticRegression.fit = fit, fit_linear
+        lightgbm.train, LogisticRegression.fit = fit, fit_map
+        Linear.fit = fit_linear  # type: ignore[method-assign]
+
+
+def _pipeline(*, inverse_penalty: float, l1_ratio: float, balanced: bool, max_iter: int, seed: int) -> Any:
+    """The linear candidate as a scikit-learn pipeline."""
+    from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    regression = LogisticRegression(
+        C=inverse_penalty,
+        l1_ratio=l1_ratio,
+        class_weight="balanced" if balanced else None,
+        solver="saga" if l1_ratio else "lbfgs",
+        max_iter=max_iter,
+        random_state=seed,
+    )
+    return make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler(), regression)

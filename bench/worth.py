@@ -2,7 +2,8 @@
 
 Every set of features is trained by the platform's recipe on the cutoffs that had closed, and judged on a later one; the
 world, the rows, the folds and the seed are the same, so sets differ in nothing but what the model may read. Intervals
-are of the difference of two sets, over resamples of customers: a customer takes all its targets and cutoffs along.
+are of the difference of two sets, over resamples of customers: a customer takes all its targets and cutoffs along. What
+every family adds is asked of one world; a larger one tells the documented effects from none.
 Belongs here: the sets, the comparison, its interval. Does not belong here: how features are made.
 """
 
@@ -22,6 +23,7 @@ from bench.world import assets_path, customers_path, facts_path, settings_of
 from gosales_assets.engine.features import build_features, customer_base, feature_specs
 from gosales_assets.engine.features.spec import FeatureSpec
 from gosales_assets.engine.labels.build import build_labels
+from gosales_assets.engine.modeling.candidates import Candidate, candidates
 from gosales_assets.engine.modeling.folds import assign_folds
 from gosales_assets.engine.modeling.recipe import Data, fit_recipe
 from gosales_assets.engine.modeling.rows import OWNERSHIP_FEATURES, History, pool
@@ -47,6 +49,8 @@ CHOSEN: Mapping[str, tuple[str, ...]] = {
     "industry": ("industry", "enc"),
     "detail": ("sku", "branch", "rep"),
 }
+#: In worlds larger than this only the sets are trained that show a documented effect.
+ALL_SETS_UP_TO = 10_000
 #: What the log tells of other products than the target; taken away, to see whether the basket tells it too.
 OTHER_PRODUCTS = ("xdiv", "diversity")
 RESAMPLES = 500
@@ -67,7 +71,7 @@ class Judged:
 def measure(customers: int, folder: Path) -> dict[str, Any]:
     """Gain of every set over the core, by target and over all, with intervals; and the peak memory."""
     settings = everything_on(settings_of(folder, "tidy"))
-    took, judged = timed(lambda: list(judge(settings, folder)))
+    took, judged = timed(lambda: list(judge(settings, folder, effects_only=customers > ALL_SETS_UP_TO)))
     return {**summary(judged), "seconds": round(took.wall, 1), "peak_mb": peak_mb()}
 
 
@@ -79,7 +83,7 @@ def everything_on(settings: Settings) -> Settings:
             "assets_keep_terms": True,
             "use_assets_als": True,
             "use_als_embeddings": True,
-            "use_market_basket": True,
+            "use_basket_features": True,
             "use_sku_signals": True,
             "use_branch_mix": True,
             "pooled_encoders_enable": True,
@@ -104,8 +108,16 @@ def feature_sets(specs: Sequence[FeatureSpec]) -> dict[str, list[str]]:
     return sets
 
 
-def judge(settings: Settings, folder: Path) -> Iterator[Judged]:
-    """Train every set for every target and cutoff, and score the whitespace."""
+def sets_for(slug: str, sets: Mapping[str, Sequence[str]], *, effects_only: bool) -> dict[str, Sequence[str]]:
+    """The sets that are trained for a target."""
+    names = [*(("core", "assets") if slug in EXPIRY else ()), *(("alone", "alone + basket") if slug in BASKET else ())]
+    if not effects_only:
+        names += [name for name in sets if not name.startswith("alone")]
+    return {name: chosen for name, chosen in sets.items() if name in names}
+
+
+def judge(settings: Settings, folder: Path, *, effects_only: bool = False) -> Iterator[Judged]:
+    """Train the sets of every target at every cutoff, and score the whitespace."""
     facts = pl.scan_parquet(facts_path(folder))
     dim, assets = pl.read_parquet(customers_path(folder)), pl.read_parquet(assets_path(folder))
     products = settings.products
@@ -133,7 +145,8 @@ def judge(settings: Settings, folder: Path) -> Iterator[Judged]:
             )
             history[c] = History(built.features, labels)
         for cutoff in CUTOFFS:
-            yield _judged(target, cutoff, {c: history[c] for c in _history(cutoff)}, sets, settings, known)
+            mine = sets_for(slug, sets, effects_only=effects_only)
+            yield _judged(target, cutoff, {c: history[c] for c in _history(cutoff)}, mine, settings, known)
 
 
 def _history(cutoff: date) -> list[date]:
@@ -158,14 +171,13 @@ def _judged(
     position = {name: i for i, name in enumerate(whole.names)}
     margin = {}
     for name, chosen in sets.items():
-        if name.startswith("alone") and target.slug not in BASKET:
-            continue
         columns = [*chosen, *OWNERSHIP_FEATURES]
         data = Data(whole.frame, whole.x[:, [position[c] for c in columns]], columns)
         fitted = fit_recipe(
             data,
             learned,
             fold,
+            _recipe_of(settings),
             modeling=settings.modeling,
             population=settings.population,
             validation=settings.validation,
@@ -179,6 +191,11 @@ def _judged(
         rows["label"].to_numpy().astype(float),
         margin,
     )
+
+
+def _recipe_of(settings: Settings) -> Candidate:
+    """LightGBM as the settings name it: sets of features are compared, not candidates."""
+    return next(c for c in candidates(settings.modeling) if c.family == "lgbm")
 
 
 def summary(judged: Sequence[Judged]) -> dict[str, Any]:
@@ -200,16 +217,20 @@ def summary(judged: Sequence[Judged]) -> dict[str, Any]:
         low, high = np.quantile(mean[1:], [0.025, 0.975])
         return {"mean": round(float(mean[0]), 4), "low": round(float(low), 4), "high": round(float(high), 4)}
 
+    trained = {name for _, _, name in auc}
     return {
         "cutoffs": [c.isoformat() for c in CUTOFFS],
         "resamples": RESAMPLES,
         "positives": {t: [int(j.bought.sum()) for j in judged if j.target == t] for t in targets},
         "core_auc": {
-            t: round(float(np.mean([auc[t, j.cutoff, "core"][0] for j in judged if j.target == t])), 4) for t in targets
+            t: round(float(np.mean([auc[t, j.cutoff, "core"][0] for j in judged if j.target == t])), 4)
+            for t in targets
+            if (t, CUTOFFS[0], "core") in auc
         },
         "gains": {
             name: {"mean of targets": gain(name, "core", targets)} | {t: gain(name, "core", [t]) for t in targets}
             for name in (*CHOSEN, "all")
+            if "all" in trained
         },
         "expiry": gain("assets", "core", EXPIRY),
         "basket": gain("alone + basket", "alone", BASKET),

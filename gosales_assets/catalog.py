@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import import_module
 from typing import Any, Literal
@@ -65,6 +65,9 @@ class Artifact:
         Not part of the published catalog.
     on_demand
         Made only when somebody asks for it: in no run of `gosales run`, and launched by no condition.
+    picture
+        What the picture beside the file shows; empty when there is none. A picture is drawn of the file, which it
+        accompanies under the same name: no row of the published catalog, no asset, read by nothing.
     row
         Name in the published catalog, when it is not the file name.
     owner
@@ -81,6 +84,7 @@ class Artifact:
     calendar: Calendar = ""
     internal: bool = False
     on_demand: bool = False
+    picture: str = ""
     row: str = ""
     owner: str = "data"
 
@@ -148,6 +152,15 @@ class Artifact:
             return value
 
         return re.sub(r"<(\w+)>", fill, self.pattern)
+
+    @property
+    def picture_pattern(self) -> str:
+        """Where the picture of the file lies, as ``pattern``."""
+        return self.pattern.rpartition(".")[0] + ".png"
+
+    def picture_path(self, **placeholders: str) -> str:
+        """The path of the picture of the file under ``artifact_root``; see `path`."""
+        return replace(self, pattern=self.picture_pattern).path(**placeholders)
 
     def model(self) -> Any:
         """The schema class, imported on demand: importing pandera costs more than loading the graph should."""
@@ -292,16 +305,19 @@ ARTIFACTS: tuple[Artifact, ...] = (
              "AUC, average precision, lift, Brier and calibration on rows the model did not see, for everybody and for the whitespace.",
              "The evidence for accepting a model.", f"{_MODELS}:ModelMetrics", "metrics summary, operators", "model", owner="model"),
     Artifact("models", "gains", _MODEL_DIR + "gains.csv",
-             "Positives and lift by decile of score.", "Shows whether the ranking sorts.", f"{_TABLES}:Gains", "modellers", "model", owner="model"),
+             "Positives and lift by decile of score.", "Shows whether the ranking sorts.", f"{_TABLES}:Gains", "modellers", "model",
+             picture="The share of all positives found, down the list, with lift and base rate.", owner="model"),
     Artifact("models", "calibration", _MODEL_DIR + "calibration.csv",
-             "Predicted against observed rates by bin of score.", "Shows whether a probability is one.", f"{_TABLES}:Calibration", "modellers", "model", owner="model"),
+             "Predicted against observed rates by bin of score.", "Shows whether a probability is one.", f"{_TABLES}:Calibration", "modellers", "model",
+             picture="The reliability curve: observed against predicted rates, with the base rate.", owner="model"),
     Artifact("models", "thresholds", _MODEL_DIR + "thresholds.csv",
              "Score thresholds for the configured shares of the list.", "Turns capacity into a cut.", f"{_TABLES}:Thresholds", "sales operations", "model", owner="model"),
     Artifact("models", "model_card", _MODEL_DIR + "model_card.json",
              "What the model learned from, how it was chosen and calibrated, and which guards it passed.",
              "The paper that travels with the model.", f"{_MODELS}:ModelCard", "modellers, audits", "model", owner="model"),
     Artifact("models", "shap_summary", _MODEL_DIR + "shap_summary_<division>_<cutoff>.csv",
-             "Mean contribution of every feature to the model that is scored.", "What drives the scores.", f"{_MODELS}:ShapSummary", "modellers, sales operations", "model", owner="model"),
+             "Mean contribution of every feature to the model that is scored.", "What drives the scores.", f"{_MODELS}:ShapSummary", "modellers, sales operations", "model",
+             picture="The features that move the model most.", owner="model"),
     Artifact("models", "train_scores", _MODEL_DIR + "train_scores_<division>_<cutoff>.parquet",
              "Out-of-fold scores of the training rows with the folds as used.",
              "Baseline of score drift, and the record the fold audit reads.", f"{_MODELS}:TrainScores", "validation, leakage report", "model", owner="model"),
@@ -431,6 +447,7 @@ def markdown(catalog: Catalog = CATALOG) -> str:
         "",
         "Generated from `gosales_assets/catalog.py` by `gosales docs`; do not edit.",
         "Paths are relative to `artifact_root`. A file marked *internal* is not part of the published catalog.",
+        "A *picture* is drawn of the file above it and lies beside it: no row of the published catalog, and no asset.",
     ]
     for phase, title in PHASES.items():
         lines += [
@@ -444,4 +461,7 @@ def markdown(catalog: Catalog = CATALOG) -> str:
             per = a.grain.replace("_", " × ") if a.grain != "snapshot" else "-"
             mark = " *(internal)*" if a.internal else ""
             lines.append(f"| `{a.id}`{mark} | `{a.pattern}` | {per} | {a.purpose} | {a.importance} | {a.consumers} |")
+            if a.picture:
+                what = f"| *(picture of `{a.id}`)* | `{a.picture_pattern}` | {per} | {a.picture}"
+                lines.append(f"{what} | For people; also in the metadata of the asset. | people |")
     return "\n".join(lines) + "\n"

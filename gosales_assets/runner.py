@@ -124,16 +124,13 @@ class Ledger:
             found.update({r.partition_key: _record(r) for r in records})
         return found
 
-    def note(self, run_events: Iterable[dg.DagsterEvent]) -> int:
+    def note(self, run_id: str) -> int:
         """Take in the materializations of a run that has just ended; returns how many."""
-        keys = {(e.asset_key, e.partition) for e in run_events if e.is_step_materialization and e.asset_key}
-        for key, partition in keys:
-            assert key is not None
-            records = self._instance.fetch_materializations(
-                dg.AssetRecordsFilter(asset_key=key, asset_partitions=[partition] if partition else None), limit=1
-            ).records
-            self._records.setdefault(key, {})[partition] = _record(records[0])
-        return len(keys)
+        records = self._instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION).records
+        for record in records:
+            assert record.asset_key is not None
+            self._records.setdefault(record.asset_key, {})[record.partition_key] = _record(record)
+        return len(records)
 
     def get(self, key: dg.AssetKey, partition: str | None) -> Record | None:
         return self._records.get(key, {}).get(partition)
@@ -355,7 +352,7 @@ class Runner:
                 result = self._launch(unit, list(chosen))
                 outcome.launched += 1
                 outcome.run_ids.append(result.run_id)
-                outcome.materialized += self.ledger.note(result.all_events)
+                outcome.materialized += self.ledger.note(result.run_id)
                 self._unjudged -= {(asset_key(a), unit.partition) for a in chosen}
                 launched += 1
                 if not result.success:
@@ -374,13 +371,15 @@ class Runner:
     def _launch(self, unit: Unit, chosen: Sequence[Artifact]) -> dg.ExecuteInProcessResult:
         job = self.definitions.resolve_job_def(unit.group)
         part = None if len(chosen) == len(self.groups[unit.group]) else [asset_key(a) for a in chosen]
-        return job.execute_in_process(
-            instance=self.instance,
-            partition_key=unit.partition,
-            asset_selection=part,
-            run_config=_QUIET,
-            raise_on_error=False,
-        )
+        # At one moment, Dagster also works out the first and last partition of a set once, not for every input.
+        with self._clock():
+            return job.execute_in_process(
+                instance=self.instance,
+                partition_key=unit.partition,
+                asset_selection=part,
+                run_config=_QUIET,
+                raise_on_error=False,
+            )
 
     def _goes_on_without(self, result: dg.ExecuteInProcessResult) -> bool:
         """Whether all that failed is the leakage gate of a division that the settings leave out of a release."""

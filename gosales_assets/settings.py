@@ -348,7 +348,8 @@ class FeatureSettings(Section):
         (60,), description="Days before the cutoff at which they end."
     )
     enable_window_deltas: bool = Field(True, description="Last 12 months against the 12 before.")
-    use_market_basket: bool = Field(True, description="Affinity of what is owned to the target.")
+    use_market_basket: bool = Field(True, description="Affinity of what is owned to the target, for the ranking.")
+    use_basket_features: bool = Field(False, description="The same affinity as features of the model.")
     affinity_lag_days: Days = Field(60, description="Market basket stops this many days before the cutoff.")
     basket_window_months: Months = Field(12, description="Market basket looks back this far, months.")
     basket_min_support: int = Field(10, ge=1, description="Customers a SKU needs to make a rule.")

@@ -120,6 +120,23 @@ def test_paths_of_different_partitions_never_meet() -> None:
             assert paths.setdefault(path, owner) == owner, path
 
 
+def test_a_picture_lies_beside_its_file_and_is_no_row() -> None:
+    drawn = {a.id: a.picture_pattern for a in CATALOG.values() if a.picture}
+    folder = "gosales/outputs/models/<division>/<cutoff>/"
+    assert drawn == {
+        "models/gains": folder + "gains.png",
+        "models/calibration": folder + "calibration.png",
+        "models/shap_summary": folder + "shap_summary_<division>_<cutoff>.png",
+    }
+    assert not set(drawn.values()) & {a.pattern for a in CATALOG.values()}
+    where = {"division": "printers", "cutoff": "2024-06-30"}
+    path = CATALOG["models/calibration"].picture_path(**where)
+    assert path == "gosales/outputs/models/printers/2024-06-30/calibration.png"
+    with pytest.raises(ValueError, match="cannot be part of a path"):
+        CATALOG["models/calibration"].picture_path(**where | {"division": "../x"})
+    assert all(f"`{pattern}`" in markdown() for pattern in drawn.values())
+
+
 @pytest.mark.parametrize("key", sorted(CATALOG))
 def test_a_row_says_what_it_is(key: str) -> None:
     artifact = CATALOG[key]

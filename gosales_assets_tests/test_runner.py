@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from gosales_assets.runner import Outcome, Runner, Unit
 from gosales_assets.settings import Settings
 from gosales_assets.sources import read_sales_log
 from gosales_assets_tests.e2e.conftest import SMALL, instance_at
+
+pytestmark = pytest.mark.long
 
 MODEL = Unit("models_scores", "2024-06-30|training")
 
@@ -48,6 +51,20 @@ class World:
     def write(self, records: pl.DataFrame) -> None:
         records.write_parquet(self.log)
 
+    def keep(self) -> None:
+        """Remember what is stored and recorded now."""
+        for name in ("out", "home"):
+            shutil.copytree(self.root / name, self.root / "kept" / name)
+
+    def restore(self) -> None:
+        """Put back what was kept, without making it again."""
+        self.instance.dispose()
+        for name in ("out", "home"):
+            shutil.rmtree(self.root / name)
+            shutil.copytree(self.root / "kept" / name, self.root / name)
+        self.write(self.records)
+        self.instance = instance_at(self.root / "home")
+
     def runner(self, **more: Any) -> Runner:
         return Runner(Settings.load(environ={}, overrides={**self.tree, **more}), self.instance)
 
@@ -62,6 +79,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     outcome = world.run()
     assert outcome.stopped is None, outcome.stopped
     assert outcome.launched == outcome.units
+    world.instance.dispose()
+    world.keep()
+    world.restore()
     yield world
     world.instance.dispose()
 
@@ -70,9 +90,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 def world(built: World) -> Iterator[World]:
     """The built world; put back as it was when a test is done with it."""
     yield built
-    built.write(built.records)
-    outcome = built.run()
-    assert outcome.stopped is None, outcome.stopped
+    built.restore()
 
 
 def everything(runner: Runner) -> list[tuple[Unit, Any]]:

@@ -11,13 +11,15 @@ Belongs here: the calls into the event log that have no public wrapper; a contra
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
 import dagster as dg
+from dagster._core.instance import RUNLESS_RUN_ID
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus, AssetCheckPartitionInfo
-from dagster._core.storage.event_log.base import PartitionKeyFilter
+
+from gosales_assets.defs.eventlog import EventLog
 
 _SUCCEEDED = AssetCheckExecutionRecordStatus.SUCCEEDED
 _FAILED = AssetCheckExecutionRecordStatus.FAILED
@@ -71,24 +73,18 @@ class GateRegistry:
         checks = self.blocking.get(asset)
         if not checks:
             return []
-        storage = instance.event_log_storage
-        infos: Mapping[tuple[dg.AssetCheckKey, str | None], AssetCheckPartitionInfo] = {
+        infos = {
             (i.check_key, i.partition_key): i
-            for i in storage.get_asset_check_partition_info(
-                checks, partition_keys=list(partitions) if partitions else None
+            for i in instance.event_log_storage.get_asset_check_partition_info(
+                checks, partition_keys=list(partitions) if partitions is not None else None
             )
         }
-        makers = _makers(instance, asset, partitions)
-        wanted: Iterable[str | None] = partitions if partitions is not None else (None,)
-        shut = []
-        for partition in wanted:
-            latest = storage.get_latest_asset_check_execution_by_key(checks, PartitionKeyFilter(key=partition))
-            for check in checks:
-                record = latest.get(check)
-                evaluation = record.evaluation if record else None
-                gate = _judge(check, partition, infos.get((check, partition)), evaluation, makers.get(partition))
-                shut += [gate] if gate else []
-        return shut
+        wanted: Sequence[str | None] = partitions if partitions is not None else (None,)
+        found = {(check, p): infos.get((check, p)) for p in wanted for check in checks}
+        makers = _makers(instance, asset, [i for i in found.values() if i])
+        said = _evaluations(instance, [i for i in found.values() if i and _must_be_read(i, makers)])
+        gates = (_judge(check, p, info, said, makers) for (check, p), info in found.items())
+        return [gate for gate in gates if gate]
 
     def require_open(self, instance: dg.DagsterInstance, asset: dg.AssetKey, partitions: Sequence[str] | None) -> None:
         """Raise when a gate of the asset is shut.
@@ -108,30 +104,53 @@ class GateRegistry:
             )
 
 
+def _must_be_read(info: AssetCheckPartitionInfo, makers: Mapping[int | None, str]) -> bool:
+    """Whether what a finished check said decides, beyond that it passed.
+
+    A failure may be a warning. A pass may be a waiver, which has a last day: somebody gives it after a run has made the
+    file, so that a pass of the very run that made it is none.
+    """
+    if info.latest_execution_status == _SUCCEEDED:
+        return info.latest_planned_run_id != makers.get(info.latest_materialization_storage_id)
+    return info.latest_execution_status == _FAILED
+
+
+def _evaluations(
+    instance: dg.DagsterInstance, infos: Sequence[AssetCheckPartitionInfo]
+) -> dict[int, dg.AssetCheckEvaluation]:
+    """What was said in executions, by the storage id of their last event."""
+    if not infos:
+        return {}
+    ids = [i.latest_check_event_storage_id for i in infos]
+    records = instance.event_log_storage.get_event_records(
+        dg.EventRecordsFilter(dg.DagsterEventType.ASSET_CHECK_EVALUATION, storage_ids=ids), limit=len(ids)
+    )
+    events = {r.storage_id: r.event_log_entry.get_dagster_event() for r in records}
+    return {i: event.asset_check_evaluation_data for i, event in events.items()}
+
+
 def _makers(
-    instance: dg.DagsterInstance, asset: dg.AssetKey, partitions: Sequence[str] | None
-) -> dict[str | None, str]:
-    """The run that made the latest materialization of each partition."""
-    storage = instance.event_log_storage
-    if partitions is None:
-        event = instance.get_latest_materialization_event(asset)
-        return {None: event.run_id} if event else {}
-    ids = storage.get_latest_storage_id_by_partition(asset, dg.DagsterEventType.ASSET_MATERIALIZATION, set(partitions))
+    instance: dg.DagsterInstance, asset: dg.AssetKey, infos: Sequence[AssetCheckPartitionInfo]
+) -> Mapping[int | None, str]:
+    """The runs that made materializations of an asset, by storage id; what was reported without a run has no maker."""
+    ids = sorted({i for i in (info.latest_materialization_storage_id for info in infos) if i is not None})
     if not ids:
         return {}
-    by_id = {storage_id: partition for partition, storage_id in ids.items()}
-    records = instance.fetch_materializations(
-        dg.AssetRecordsFilter(asset_key=asset, storage_ids=list(by_id)), limit=len(by_id)
-    ).records
-    return {by_id[r.storage_id]: r.run_id for r in records}
+    storage = instance.event_log_storage
+    if isinstance(storage, EventLog):
+        runs = storage.run_ids(ids)
+    else:
+        found = dg.AssetRecordsFilter(asset_key=asset, storage_ids=ids)
+        runs = {r.storage_id: r.run_id for r in instance.fetch_materializations(found, limit=len(ids)).records}
+    return {made: run for made, run in runs.items() if run != RUNLESS_RUN_ID}
 
 
 def _judge(
     check: dg.AssetCheckKey,
     partition: str | None,
     info: AssetCheckPartitionInfo | None,
-    evaluation: dg.AssetCheckEvaluation | None,
-    maker: str | None,
+    said: Mapping[int, dg.AssetCheckEvaluation],
+    makers: Mapping[int | None, str],
 ) -> ClosedGate | None:
     """The closed gate a check makes for one partition; None when it is open.
 
@@ -139,20 +158,24 @@ def _judge(
     ----------
     info
         Status and targets of the check's last execution; None when it never ran.
-    evaluation
-        What that execution said.
-    maker
-        Id of the run that made the partition's latest materialization.
+    said
+        What executions said, of those for which it decides.
+    makers
+        The runs that made materializations.
     """
     if info is None:
         return ClosedGate(check, partition, "MISSING", "it was never judged")
-    if info.latest_execution_status not in (_SUCCEEDED, _FAILED) or evaluation is None:
+    if info.latest_execution_status not in (_SUCCEEDED, _FAILED):
         return ClosedGate(check, partition, info.latest_execution_status.value, "its last execution did not finish")
-    if not evaluation.passed and evaluation.severity == dg.AssetCheckSeverity.ERROR:
-        return ClosedGate(check, partition, "FAILED", evaluation.description or "")
-    if (gate := _expired(check, partition, evaluation)) is not None:
-        return gate
-    if is_current(info, maker):
+    if _must_be_read(info, makers):
+        evaluation = said.get(info.latest_check_event_storage_id)
+        if evaluation is None:
+            return ClosedGate(check, partition, info.latest_execution_status.value, "what it said is gone")
+        if not evaluation.passed and evaluation.severity == dg.AssetCheckSeverity.ERROR:
+            return ClosedGate(check, partition, "FAILED", evaluation.description or "")
+        if (gate := _expired(check, partition, evaluation)) is not None:
+            return gate
+    if is_current(info, makers.get(info.latest_materialization_storage_id)):
         return None
     return ClosedGate(check, partition, "STALE", "it judged an earlier materialization")
 

@@ -23,7 +23,8 @@ from gosales_assets.catalog import CATALOG, OWNERS, PHASES, Artifact
 from gosales_assets.defs import formats
 from gosales_assets.defs.checks.contracts import judge_schema
 from gosales_assets.defs.partitions import Partitions, placeholders
-from gosales_assets.defs.storage import data_version, recorded_version
+from gosales_assets.defs.pictures import Picture
+from gosales_assets.defs.storage import Pictured, data_version, recorded_version
 from gosales_assets.defs.versions import source_hash
 from gosales_assets.engine.findings import Finding, Severity, blocking
 from gosales_assets.settings import Settings
@@ -135,11 +136,14 @@ class Result:
         What its contracts found.
     metadata
         What is recorded beside a file, by artifact name: pictures, counts. No part of its data version.
+    pictures
+        The picture of each output whose catalog row has one: lies beside its file, and is recorded like metadata.
     """
 
     outputs: Mapping[str, Any]
     findings: Sequence[Finding] = ()
     metadata: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    pictures: Mapping[str, Picture] = field(default_factory=dict)
 
 
 Body = Callable[..., "Result | Mapping[str, Any]"]
@@ -237,6 +241,10 @@ def _publish(
     names = [a.name for a in artifacts]
     if absent := [n for n in names if n not in result.outputs]:
         raise dg.DagsterInvariantViolationError(f"stage returned no {', '.join(absent)}")
+    if wrong := sorted({a.name for a in artifacts if a.picture} ^ set(result.pictures)):
+        raise dg.DagsterInvariantViolationError(
+            f"stage must draw what the catalog says has a picture, and nothing else; see {', '.join(wrong)}"
+        )
     partition = context.partition_key if context.has_partition_key else None
     findings = [judge_schema(a, result.outputs[a.name]) for a in artifacts if a.schema] + list(result.findings)
     judged = {(f.table, f.check) for f in findings}
@@ -295,7 +303,12 @@ def _id(artifacts: Sequence[Artifact], name: str) -> str:
 
 def _output(context: dg.AssetExecutionContext, artifact: Artifact, result: Result, partition: str | None) -> dg.Output:
     about = {**placeholders(artifact, partition), **result.metadata.get(artifact.name, {})}
-    return dg.Output(result.outputs[artifact.name], output_name=artifact.name, metadata=about)
+    value = result.outputs[artifact.name]
+    if picture := result.pictures.get(artifact.name):
+        value, about = Pictured(value, picture.png), {**about, "picture": picture.markdown}
+    # Not with the output: a picture would be stored with its event too.
+    context.add_asset_metadata(about, asset_key=asset_key(artifact))
+    return dg.Output(value, output_name=artifact.name)
 
 
 def _verdict(key: dg.AssetCheckKey, finding: Finding) -> dg.AssetCheckResult:

@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any, NamedTuple, get_args, get_origin
 
 import dagster as dg
 import polars as pl
@@ -42,6 +42,13 @@ _PLACEHOLDER_VALUES = {
 }
 
 
+class Pictured(NamedTuple):
+    """What an asset hands over when a picture of it lies beside its file: the value, and the bytes of a PNG."""
+
+    value: Any
+    png: bytes
+
+
 class ArtifactStore:
     """Files under one root, local or any fsspec URL."""
 
@@ -55,6 +62,10 @@ class ArtifactStore:
     def path(self, artifact: Artifact, partition: str | None = None, **more: str) -> UPath:
         """Where a partition of an artifact lies."""
         return self.root / artifact.path(**placeholders(artifact, partition), **more)
+
+    def picture_path(self, artifact: Artifact, partition: str | None = None) -> UPath:
+        """Where the picture of a partition of an artifact lies."""
+        return self.root / artifact.picture_path(**placeholders(artifact, partition))
 
     def find(self, artifact: Artifact) -> list[UPath]:
         """Every file of an artifact that exists, whatever its partition."""
@@ -191,6 +202,7 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         artifact = artifact_of(context.asset_key)
         partition = context.asset_partition_key if context.has_asset_partitions else None
+        obj, png = obj if isinstance(obj, Pictured) else (obj, None)
         data = formats.encode(artifact, obj)
         path = self.store.path(artifact, partition)
         try:
@@ -202,7 +214,13 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
         version = data_version(data)
         # Not public: lets the content, not the run, decide whether anything downstream is stale.
         context.step_context.set_data_version(context.asset_key, dg.DataVersion(version))
-        context.add_output_metadata(_describe(artifact, obj, path, data, version))
+        said = _describe(artifact, obj, path, data, version)
+        if png is not None:
+            drawn = self.store.picture_path(artifact, partition)
+            self.store.write(drawn, png)
+            said["picture_path"] = dg.MetadataValue.path(str(drawn))
+        # To the materialization alone: what is said of an output is stored twice, the other time where nobody looks.
+        context.step_context.add_asset_metadata(said, context.asset_key)
 
     def _write_fallback(self, context: dg.OutputContext, data: bytes, error: OSError) -> UPath:
         """Deliver the scores beside a primary file that another program holds open."""

@@ -1,12 +1,13 @@
-"""Schemas shared by training and validation: gains, calibration, thresholds, and the metrics of one population.
+"""Schemas shared by phases: gains, calibration, thresholds, the metrics of one population, the reasons of a customer.
 
-Belongs here: the form of what `metrics` computes. Does not belong here: documents and tables of one phase only.
+Belongs here: the form of what `metrics` and `modeling.explain` compute. Does not belong here: documents and tables of
+one phase only.
 """
 
 from __future__ import annotations
 
 import re
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import pandera.polars as pa
 import polars as pl
@@ -74,6 +75,26 @@ class Thresholds(_Table):
 
     class Config:
         unique: ClassVar = ["population", "k_percent"]
+
+
+def reason(n: int) -> Any:
+    """The column that names the feature of a reason."""
+    return pa.Field(
+        nullable=True, description=f"Feature with contribution number {n} by size to the log-odds; empty: none."
+    )
+
+
+def reason_value(n: int) -> Any:
+    """The column with the customer's value of that feature."""
+    return pa.Field(nullable=True, description=f"The customer's value of the feature in reason_{n}; empty: unknown.")
+
+
+def reason_contribution(n: int) -> Any:
+    """The column with what that feature does."""
+    return pa.Field(
+        nullable=True,
+        description=f"What reason_{n} adds to the log-odds before calibration: positive raises the probability.",
+    )
 
 
 class PopulationMetrics(BaseModel):

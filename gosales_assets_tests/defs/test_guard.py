@@ -272,6 +272,33 @@ def test_a_waiver_is_for_the_bytes_it_was_given_for(tiny: Tiny, world: World) ->
     assert states(tiny) == {B: "STALE"}
 
 
+def test_a_waiver_given_in_a_run_of_its_own_ends_too(tiny: Tiny, world: World) -> None:
+    """As a second waiver must be: see the test below."""
+    world.good["b"] = False
+    both(tiny)
+    until = day(2)
+
+    @dg.op(out={})
+    def give() -> Iterator[dg.AssetCheckEvaluation]:
+        about = {"waived_until": until}
+        yield dg.AssetCheckEvaluation(asset_key=key(REPORT), check_name=GATE, passed=True, partition=B, metadata=about)
+
+    job = dg.GraphDefinition(name="waiver", node_defs=[give])
+    assert job.execute_in_process(instance=tiny.instance).success
+    assert states(tiny) == {}
+    until = day(-1)
+    assert job.execute_in_process(instance=tiny.instance).success
+    assert states(tiny) == {B: "FAILED"}
+
+
+def test_a_file_reported_without_a_run_is_not_what_a_waiver_was_given_for(tiny: Tiny) -> None:
+    """Neither has a run; that makes the one no judge of the other."""
+    both(tiny)
+    waive(tiny, B, day(2))
+    tiny.instance.report_runless_asset_event(dg.AssetMaterialization(key(REPORT), partition=B))
+    assert states(tiny) == {B: "STALE"}
+
+
 def test_this_dagster_takes_one_evaluation_without_a_run_per_partition(tiny: Tiny) -> None:
     """A second waiver of a partition must carry a run of its own; when this fails, it need not any more."""
     both(tiny)

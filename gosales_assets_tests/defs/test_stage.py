@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from gosales_assets.catalog import CATALOG
+from gosales_assets.defs.pictures import Picture, words
 from gosales_assets.defs.stage import Platform, Result, finding_metadata, read, stage
 from gosales_assets.engine.findings import Finding
 from gosales_assets_tests.defs.graphs import Tiny, key, reason
@@ -25,6 +26,7 @@ class World:
         self.recent = True
         self.extra: list[Finding] = []
         self.about: dict[str, dict[str, Any]] = {}
+        self.pictures: dict[str, Picture] = {}
         self.judged = True
         self.absent: str | None = None
         self.computed = 0
@@ -53,7 +55,7 @@ class World:
             Finding("row_counts", "contract_recent", self.recent, "WARN", "" if self.recent else "the log is old"),
         ]
         found = [*(verdicts if self.judged else verdicts[1:]), *self.extra]
-        return Result(outputs, found, metadata=self.about)
+        return Result(outputs, found, metadata=self.about, pictures=self.pictures)
 
 
 def _violations(rows: int) -> pl.DataFrame:
@@ -140,6 +142,14 @@ def test_what_is_recorded_beside_a_file_is_no_part_of_its_version(tiny: Tiny, wo
     (one, version), (two, again) = recorded("one"), recorded("two")
     assert (one, two) == ("one", "two")
     assert version == again
+
+
+def test_a_picture_the_catalog_does_not_know_is_refused(tiny: Tiny, world: World) -> None:
+    world.pictures = {"row_counts": words("x", "y")}
+    result = tiny.launch(COUNTS, BROKEN, SUMS)
+    assert not result.success
+    assert "must draw what the catalog says has a picture, and nothing else; see row_counts" in reason(result)
+    assert published(tiny) == {}
 
 
 def test_checks_of_the_step_that_made_a_file_count_as_current(tiny: Tiny) -> None:

@@ -15,7 +15,7 @@ from dagster._core.definitions.data_version import DATA_VERSION_TAG
 from upath import UPath
 
 from gosales_assets.catalog import CATALOG
-from gosales_assets.defs.storage import ArtifactStore
+from gosales_assets.defs.storage import ArtifactStore, Pictured
 from gosales_assets_tests.defs.graphs import CUTOFF, PARTS, A, B, Tiny, key, reason
 
 METRICS, SUMMARY, SCORES = "models/metrics", "rollups/metrics_summary", "rollups/icp_scores"
@@ -126,7 +126,8 @@ def made(name: str, value: Any, partitions: dg.PartitionsDefinition | None = Non
 
 def test_what_is_recorded_of_a_file(tmp_path: Path, instance: dg.DagsterInstance) -> None:
     tiny = Tiny([made("star/row_counts", pl.DataFrame({"table": ["f"], "rows": [3]}))], [], tmp_path, instance)
-    assert tiny.launch("star/row_counts").success
+    made_now = tiny.launch("star/row_counts")
+    assert made_now.success
     path = tmp_path / "gosales/outputs/star/contracts/row_counts.csv"
     data = path.read_bytes()
     assert data == b"table,rows\nf,3\n"
@@ -140,9 +141,29 @@ def test_what_is_recorded_of_a_file(tmp_path: Path, instance: dg.DagsterInstance
         ("table", "String"),
         ("rows", "Int64"),
     ]
+    # It stands with the materialization and is not stored again with the event of the output.
+    said = [e.event_specific_data.metadata for e in made_now.all_events if e.is_handled_output]
+    assert said == [{}]
     # The content is the version: Dagster takes it as the asset's own.
     assert tags(instance, "star/row_counts")[DATA_VERSION_TAG] == sha
     assert tags(instance, "star/row_counts")["dagster/data_version_is_user_provided"] == "true"
+
+
+def test_a_picture_lies_beside_its_file_and_is_no_part_of_its_version(
+    tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    gains, versions = pl.DataFrame({"decile": [1]}), []
+    cutoff, division = A.split("|")
+    folder = tmp_path / "gosales/outputs/models" / division / cutoff
+    for png in (b"one", b"another"):
+        asset = made("models/gains", Pictured(gains, png), PARTS.division_model_cutoffs)
+        assert Tiny([asset], [], tmp_path, instance).launch("models/gains", partition=A).success
+        assert files(folder) == ["gains.csv", "gains.png"]
+        assert ((folder / "gains.csv").read_bytes(), (folder / "gains.png").read_bytes()) == (b"decile\n1\n", png)
+        recorded = metadata(instance, "models/gains")
+        assert (recorded["picture_path"], recorded["dagster/row_count"]) == (str(folder / "gains.png"), 1)
+        versions.append(tags(instance, "models/gains", A)[DATA_VERSION_TAG])
+    assert versions[0] == versions[1] == hashlib.sha256(b"decile\n1\n").hexdigest()
 
 
 def test_the_same_content_is_the_same_version_and_other_content_another(

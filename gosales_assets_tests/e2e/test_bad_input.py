@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
@@ -12,6 +14,8 @@ from gosales_assets.runner import Runner, Unit
 from gosales_assets.settings import Settings
 from gosales_assets.sources import SourceError
 from gosales_assets_tests.e2e.conftest import SMALL, contents, instance_at
+
+pytestmark = pytest.mark.long
 
 STAR = [Unit("star", None)]
 GOOD = "customer_id,order_date,product_sku,product_division,quantity,gross_profit\n" + "".join(
@@ -36,6 +40,35 @@ def runner_on(root: Path, log: str | None, **more) -> Runner:
     return Runner(settings, instance_at(root / "home"))
 
 
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A folder with a star of the good log, and a copy of it as it was published."""
+    root, copy = (tmp_path_factory.mktemp(name) for name in ("published", "copy"))
+    good = runner_on(root, GOOD)
+    assert good.run(STAR).stopped is None
+    good.instance.dispose()
+    shutil.copytree(root, copy, dirs_exist_ok=True)
+    return root, copy
+
+
+@pytest.fixture
+def star(published: tuple[Path, Path]) -> Iterator[Path]:
+    """That folder; as it was published when a test begins."""
+    root, copy = published
+    yield root
+    shutil.rmtree(root)
+    shutil.copytree(copy, root)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Runner:
+    """Everything made of the good log: nobody buys training, and it ends in December 2023, before the last cutoff."""
+    runner = runner_on(tmp_path_factory.mktemp("whole"), GOOD)
+    outcome = runner.run(runner.plan())
+    assert outcome.stopped is None, outcome.stopped
+    return runner
+
+
 @pytest.mark.parametrize(
     ("log", "reason", "shuts"),
     [
@@ -57,11 +90,10 @@ def runner_on(root: Path, log: str | None, **more) -> Runner:
         "P11 column removed",
     ],
 )
-def test_a_log_that_cannot_be_used_is_refused_and_nothing_published_changes(tmp_path: Path, log, reason, shuts):
-    good = runner_on(tmp_path, GOOD)
-    assert good.run(STAR).stopped is None
-    before = contents(tmp_path / "out")
-    bad = runner_on(tmp_path, log)
+def test_a_log_that_cannot_be_used_is_refused_and_nothing_published_changes(star: Path, log, reason, shuts):
+    before = contents(star / "out")
+    assert any(name.endswith("fact_transactions.parquet") for name in before)
+    bad = runner_on(star, log)
     try:
         stopped = bad.run(STAR).stopped
     except SourceError as error:
@@ -70,7 +102,7 @@ def test_a_log_that_cannot_be_used_is_refused_and_nothing_published_changes(tmp_
         assert stopped is not None, "a log that cannot be used went through"
         said = stopped.reason
     assert reason in said
-    after = contents(tmp_path / "out")
+    after = contents(star / "out")
     # What explains a refusal is published, and the copy of what was received; the tables are not touched.
     evidence = ("contract_violations.csv", "row_counts.csv", "sales_log.parquet")
     assert {k: v for k, v in after.items() if not k.endswith(evidence)} == {
@@ -78,46 +110,42 @@ def test_a_log_that_cannot_be_used_is_refused_and_nothing_published_changes(tmp_
     }
     # A shut contract keeps everything behind it from running; an unread log leaves the old star usable.
     if not shuts:
-        bad = runner_on(tmp_path, GOOD)
+        bad = runner_on(star, GOOD)
     downstream = bad.run([Unit("customer_base", "2023-06-30")])
     assert (downstream.stopped is not None) == shuts
     assert not shuts or "gate closed: star/" in downstream.stopped.reason
 
 
-def test_a_second_build_of_the_same_input_changes_no_byte(tmp_path: Path):
-    assert runner_on(tmp_path, GOOD).run(STAR).stopped is None
-    before = contents(tmp_path / "out")
+def test_a_second_build_of_the_same_input_changes_no_byte(star: Path):
+    before = contents(star / "out")
     assert any(name.endswith("schema_snapshot.json") for name in before)
     lines = GOOD.splitlines()[1:]
     for log in (GOOD, HEADER + "\n".join(lines[::-1]) + "\n"):
-        again = runner_on(tmp_path, log)
+        again = runner_on(star, log)
         forced = again.run(STAR, force=True)
         assert (forced.stopped, forced.materialized > 0) == (None, True)
-        assert contents(tmp_path / "out") == before
+        assert contents(star / "out") == before
 
 
-def test_a_removed_column_is_accepted_for_one_build_and_then_expected(tmp_path: Path):
+def test_a_removed_column_is_accepted_for_one_build_and_then_expected(star: Path):
     accept = {"etl": {"severity": {"contract_schema_drift": "WARN"}}}
     snapshot = CATALOG["star/schema_snapshot"]
-    first = runner_on(tmp_path, GOOD)
-    assert first.run(STAR).stopped is None
+    first = runner_on(star, GOOD)
     before = first.store.read(snapshot)
-    refused = runner_on(tmp_path, FEWER).run(STAR).stopped
+    refused = runner_on(star, FEWER).run(STAR).stopped
     assert refused is not None
     assert "etl.severity.contract_schema_drift: WARN" in refused.reason
     assert first.store.read(snapshot) == before  # what was refused is no previous build
 
-    assert runner_on(tmp_path, FEWER, **accept).run(STAR).stopped is None
+    assert runner_on(star, FEWER, **accept).run(STAR).stopped is None
     assert first.store.read(snapshot) != before
-    last = runner_on(tmp_path, FEWER)
+    last = runner_on(star, FEWER)
     assert last.run(STAR).stopped is None
     assert last.run([Unit("customer_base", "2023-06-30")]).stopped is None
 
 
-def test_a_division_without_positives_gets_a_baseline_and_is_not_ranked(tmp_path: Path):
-    runner = runner_on(tmp_path, GOOD, divisions=["training", "solidworks"])
-    outcome = runner.run(runner.plan())
-    assert outcome.stopped is None, outcome.stopped
+def test_a_division_without_positives_gets_a_baseline_and_is_not_ranked(whole: Runner):
+    runner = whole
     model = runner.store.read(CATALOG["models/model"], "2024-06-30|training")
     assert (model["status"], model["kind"]) == ("insufficient_data", "baseline")
     metrics = runner.store.read(CATALOG["models/metrics"], "2024-06-30|training")
@@ -130,16 +158,14 @@ def test_a_division_without_positives_gets_a_baseline_and_is_not_ranked(tmp_path
 
 def test_a_log_of_one_customer_goes_through_with_its_status(tmp_path: Path):
     lines = [line for line in GOOD.splitlines()[1:] if line.startswith("C001")]
-    runner = runner_on(tmp_path, HEADER + "\n".join(lines) + "\n")
+    runner = runner_on(tmp_path, HEADER + "\n".join(lines) + "\n", divisions=["solidworks"])
     outcome = runner.run(runner.plan())
     assert outcome.stopped is None, outcome.stopped
     assert runner.store.read(CATALOG["models/model"], "2024-06-30|solidworks")["status"] == "insufficient_data"
 
 
-def test_a_cutoff_after_the_data_ends_is_censored_not_negative(tmp_path: Path):
-    runner = runner_on(tmp_path, GOOD)  # the log ends in December 2023
-    outcome = runner.run(runner.plan())
-    assert outcome.stopped is None, outcome.stopped
+def test_a_cutoff_after_the_data_ends_is_censored_not_negative(whole: Runner):
+    runner = whole
     labels = runner.store.read(CATALOG["labels/labels"], "2023-12-31|solidworks")
     assert set(labels["censored_flag"]) == {1}
     metrics = runner.store.read(CATALOG["validation/metrics"], "2023-12-31|solidworks")

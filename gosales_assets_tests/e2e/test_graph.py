@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import dagster as dg
 import polars as pl
@@ -13,9 +16,61 @@ from gosales_assets.catalog import CATALOG
 from gosales_assets.defs import storage
 from gosales_assets.defs.stage import asset_key
 from gosales_assets.runner import Runner, Unit
+from gosales_assets.settings import SIDE_SOURCES
+from gosales_assets.sources import read_sales_log, read_side
 from gosales_assets_tests.e2e.conftest import build, contents, small
 
+pytestmark = pytest.mark.long
+
 ROLLUP = CATALOG["rollups/icp_scores"]
+
+
+class Inputs:
+    """The records of the small world and of its side sources, to be written to files in any order."""
+
+    def __init__(self) -> None:
+        source = small(Path("nowhere"))
+        self.log = read_sales_log(source.sources.sales_log, source.products).records.drop("_source_file").collect()
+        self.sides = {side: read_side(source.sources, side, source.products) for side in SIDE_SOURCES}
+
+    def build(self, home: Path, seed: int | None = None) -> tuple[Runner, dg.DagsterInstance]:
+        """The whole graph from files under a folder, shuffled when there is a seed."""
+
+        def ordered(rows: pl.DataFrame) -> pl.DataFrame:
+            return rows if seed is None else rows.sample(fraction=1.0, shuffle=True, seed=seed)
+
+        ordered(self.log).write_parquet(home / "log.parquet")
+        for side, rows in self.sides.items():
+            ordered(rows).write_csv(home / f"{side}.csv")
+        sources = {
+            "sales_log": {"kind": "files", "layout": "wide", "path": str(home / "log.parquet"), "as_of": "2024-12-31"},
+            **{side: {"path": str(home / f"{side}.csv")} for side in SIDE_SOURCES},
+        }
+        return build(home / "out", small(home / "out", sources=sources))
+
+
+class Built(NamedTuple):
+    """A built world, and the hashes of its files when it had just been built."""
+
+    runner: Runner
+    contents: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def inputs() -> Inputs:
+    return Inputs()
+
+
+@pytest.fixture(scope="module")
+def built(inputs: Inputs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
+    runner, instance = inputs.build(tmp_path_factory.mktemp("world"))
+    yield Built(runner, contents(Path(str(runner.store.root))))
+    instance.dispose()
+
+
+@pytest.fixture
+def world(built: Built) -> Runner:
+    return built.runner
 
 
 def test_every_catalogued_file_exists_for_every_partition(world: Runner):
@@ -30,7 +85,46 @@ def test_every_catalogued_file_exists_for_every_partition(world: Runner):
         for key in partitions.get_partition_keys() if partitions else [None]:
             path = world.store.path(artifact, key)
             missing += [] if path.exists() else [str(path)]
+            if artifact.picture:
+                drawn = world.store.picture_path(artifact, key)
+                missing += [] if drawn.exists() else [str(drawn)]
     assert not missing
+
+
+def test_the_pictures_of_a_model_are_recorded_with_it(world: Runner):
+    key = dg.MultiPartitionKey({"cutoff": "2024-06-30", "division": "training"})
+    for artifact in (a for a in CATALOG.values() if a.picture):
+        records = world.instance.fetch_materializations(
+            dg.AssetRecordsFilter(asset_key=asset_key(artifact), asset_partitions=[str(key)]), limit=1
+        ).records
+        about = records[0].asset_materialization.metadata
+        png = world.store.picture_path(artifact, str(key))
+        assert about["picture_path"].value == str(png)
+        shown = str(about["picture"].value)
+        assert shown.endswith(f"(data:image/png;base64,{base64.b64encode(png.read_bytes()).decode()})")
+        assert len(shown) < 40_000
+        assert "Training at 2024-06-30" in shown
+
+
+def test_everybody_who_is_delivered_has_reasons_of_the_model(world: Runner):
+    for rollup, p in (("rollups/icp_scores", "icp_score"), ("whitespace/whitespace_explanations", "p_icp")):
+        artifact = CATALOG[rollup]
+        told = world.store.read(artifact, "2024-06-30" if "<cutoff>" in artifact.pattern else None)
+        fitted = {
+            slug
+            for slug in ("solidworks", "training")
+            if world.store.read(CATALOG["models/model"], f"2024-06-30|{slug}")["status"] == "ok"
+        }
+        assert fitted
+        told = told.filter(pl.col("division").is_in(fitted))
+        assert told.height > 100
+        assert told[p].n_unique() > 10
+        assert told["reason_1"].null_count() == 0
+        sizes = [told[f"reason_{n}_contribution"].abs().fill_null(0.0) for n in (1, 2, 3)]
+        assert (sizes[0] >= sizes[1]).all()
+        assert (sizes[1] >= sizes[2]).all()
+    assert told["why"].str.contains(r"\((raises|lowers)\)").all()
+    assert not told["why"].str.contains("__|the target|the cutoff").any()
 
 
 def test_a_second_run_launches_nothing(world: Runner):
@@ -87,39 +181,13 @@ def test_a_model_learns_from_closed_windows_only(world: Runner):
         assert model["training"]["label_window_end"] <= cutoff
 
 
-@pytest.fixture(scope="module")
-def twin(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The same world from the same records in another order, in another folder."""
-    root = tmp_path_factory.mktemp("twin")
-    source = small(root)
-    from gosales_assets.settings import SIDE_SOURCES
-    from gosales_assets.sources import read_sales_log, read_side
-
-    raw = read_sales_log(source.sources.sales_log, source.products).records.drop("_source_file").collect()
-    files = {"straight": raw, "shuffled": raw.sample(fraction=1.0, shuffle=True, seed=3)}
-    sides = {side: read_side(source.sources, side, source.products) for side in SIDE_SOURCES}
-    roots = {}
-    for name, frame in files.items():
-        home = root / name
-        home.mkdir()
-        frame.write_parquet(home / "log.parquet")
-        for side, table in sides.items():
-            rows = table.sample(fraction=1.0, shuffle=True, seed=4) if name == "shuffled" else table
-            rows.write_csv(home / f"{side}.csv")
-        sources = {
-            "sales_log": {"kind": "files", "layout": "wide", "path": str(home / "log.parquet"), "as_of": "2024-12-31"},
-            **{side: {"path": str(home / f"{side}.csv")} for side in SIDE_SOURCES},
-        }
-        roots[name] = home / "out"
-        build(roots[name], small(roots[name], sources=sources))
-    return roots
-
-
-def test_the_same_records_in_any_order_and_any_folder_give_the_same_bytes(twin):
-    straight, shuffled = (contents(twin[name]) for name in ("straight", "shuffled"))
-    assert len(straight) > 100
-    assert {n for n in straight if straight[n] != shuffled.get(n)} == set()
-    assert set(straight) == set(shuffled)
+def test_the_same_records_in_any_order_and_any_folder_give_the_same_bytes(inputs: Inputs, built: Built, tmp_path: Path):
+    shuffled, instance = inputs.build(tmp_path, seed=3)
+    assert len(built.contents) > 100
+    again = contents(Path(str(shuffled.store.root)))
+    assert {n for n in built.contents if built.contents[n] != again.get(n)} == set()
+    assert set(built.contents) == set(again)
+    instance.dispose()
 
 
 def test_a_locked_primary_is_delivered_beside_it(world: Runner, monkeypatch: pytest.MonkeyPatch):

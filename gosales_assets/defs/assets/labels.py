@@ -58,7 +58,8 @@ def build(platform: Platform) -> list[Any]:
             pictures.counts("month of first purchase", audit.by_month(labelled)),
         )
         return Result(
-            {"labels": labelled, "label_prevalence": prevalence}, metadata={"label_prevalence": {"audit": picture}}
+            {"labels": labelled, "label_prevalence": prevalence},
+            metadata={"label_prevalence": {"audit": picture.markdown}},
         )
 
     @stage(
@@ -96,6 +97,6 @@ def build(platform: Platform) -> list[Any]:
             f"{target.display}: prevalence over cutoffs",
             audit.by_cutoff(by_cutoff, mode=settings.labels.mode),
         )
-        return Result({"cutoff_manifest": document}, metadata={"cutoff_manifest": {"prevalence": picture}})
+        return Result({"cutoff_manifest": document}, metadata={"cutoff_manifest": {"prevalence": picture.markdown}})
 
     return [labels, cutoff_manifest]

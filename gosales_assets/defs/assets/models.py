@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from gosales_assets.defs import cards
 from gosales_assets.defs.stage import Platform, Result, read, stage
 from gosales_assets.engine.modeling.guardrails import described, findings, severities
 
@@ -64,6 +65,13 @@ def build(platform: Platform) -> list[Any]:
             validation=settings.validation,
         )
         found = [label_window_finding(trained.model), *findings(trained.model_card, severity)]
-        return Result(vars(trained), found)
+        pictures = cards.of_model(
+            f"{trained.model['division_name']} at {trained.model['cutoff']}",
+            trained.calibration,
+            trained.gains,
+            trained.shap_summary,
+            no_model=trained.metrics["reason"],
+        )
+        return Result(vars(trained), found, pictures=pictures)
 
     return [model]

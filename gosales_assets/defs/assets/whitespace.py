@@ -45,7 +45,7 @@ def build(platform: Platform) -> list[Any]:
             "dim_customer": read("star/dim_customer"),
             "account_status": read("star/account_status"),
         },
-        code=("engine/whitespace",),
+        code=("engine/whitespace", "engine/features"),
         checks={"capacity_summary": {"quality_all_divisions": "WARN"}},
         sections=("whitespace", "release", "gates", "features", "timeline", "divisions", "taxonomy"),
     )
@@ -59,6 +59,7 @@ def build(platform: Platform) -> list[Any]:
         dim_customer: pl.DataFrame,
         account_status: pl.DataFrame,
     ) -> Result:
+        from gosales_assets.engine.features.registry import descriptions
         from gosales_assets.engine.whitespace.rank import rank_whitespace
 
         only_warns = settings.gates.severity.get("gate_leakage") == "WARN"
@@ -76,6 +77,7 @@ def build(platform: Platform) -> list[Any]:
             release=settings.release,
             features=settings.features,
             targets=settings.targets,
+            descriptions=descriptions(settings.features, settings.products.divisions, settings.products.skus),
             status=account_status,
             waived=warned,
         )

@@ -120,6 +120,11 @@ def feature_specs(
     return tuple(f.spec for f in declared(Plan.of(features, divisions, skus)))
 
 
+def descriptions(features: FeatureSettings, divisions: Sequence[str], skus: Sequence[str] = ()) -> dict[str, str]:
+    """What each feature says, by its name; parameters as in `feature_specs`."""
+    return {s.name: s.description for s in feature_specs(features, divisions, skus)}
+
+
 def safe_features(specs: Iterable[FeatureSpec]) -> list[str]:
     """Names of the features a model may read that must not lean on the eve of the cutoff, in their order.
 

@@ -315,7 +315,7 @@ class Plan:
             skus=_named("SKUs", skus) if features.use_sku_signals else (),
             basket=(
                 Span(features.basket_window_months, features.affinity_lag_days, keeps_start=True)
-                if features.use_market_basket
+                if features.use_basket_features
                 else None
             ),
             basket_support=features.basket_min_support,

@@ -229,14 +229,15 @@ class _Scanner:
     """One module: what its names stand for, and where something banned is named."""
 
     def __init__(self, tree: ast.Module) -> None:
-        self.tree = tree
-        self.bound: set[str] = _bound_names(tree)
-        self.origins: dict[str, set[str]] = _imports(tree)
+        # Every rule looks at every node; walking the tree takes longer than looking.
+        self.nodes = list(ast.walk(tree))
+        self.origins: dict[str, set[str]] = _imports(self.nodes)
+        self.bound: set[str] = _defined(self.nodes) | set(self.origins)
         self._follow_assignments()
 
     def _follow_assignments(self) -> None:
         """``clock = datetime.datetime`` makes ``clock.now`` the clock; repeated until nothing new is learned."""
-        assignments = list(_assignments(self.tree))
+        assignments = list(_assignments(self.nodes))
         learned = True
         while learned:
             learned = False
@@ -271,8 +272,8 @@ class _Scanner:
 
     def hits(self) -> Iterator[_Hit]:
         yield from self._star_imports()
-        docstrings = _docstrings(self.tree)
-        for node in ast.walk(self.tree):
+        docstrings = _docstrings(self.nodes)
+        for node in self.nodes:
             if isinstance(node, ast.Call):
                 yield from self._call(node)
             if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load):
@@ -281,7 +282,7 @@ class _Scanner:
                 yield from _sql_clock(node)
 
     def _star_imports(self) -> Iterator[_Hit]:
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, ast.ImportFrom) and node.module in _STAR_MODULES and node.names[0].name == "*":
                 yield _at(node, f"{node.module}.*", OPAQUE)
 
@@ -376,17 +377,15 @@ def _has_seed(call: ast.Call) -> bool:
     return any(k.arg is None or (k.arg in ("seed", "random_state") and not _is_none(k.value)) for k in call.keywords)
 
 
-def _docstrings(tree: ast.Module) -> set[int]:
+def _docstrings(nodes: Iterable[ast.AST]) -> set[int]:
     """Identities of the texts that stand alone as statements: docstrings, and prose that nothing reads."""
-    return {
-        id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-    }
+    return {id(node.value) for node in nodes if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)}
 
 
-def _imports(tree: ast.Module) -> dict[str, set[str]]:
+def _imports(nodes: Iterable[ast.AST]) -> dict[str, set[str]]:
     """Name -> the dotted names it was imported as, anywhere in the module (a function's import counts)."""
     origins: dict[str, set[str]] = {}
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 name, origin = (alias.asname, alias.name) if alias.asname else (alias.name.partition(".")[0],) * 2
@@ -397,8 +396,8 @@ def _imports(tree: ast.Module) -> dict[str, set[str]]:
     return origins
 
 
-def _assignments(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
-    for node in ast.walk(tree):
+def _assignments(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, ast.expr]]:
+    for node in nodes:
         targets: Iterable[ast.expr] = ()
         if isinstance(node, ast.Assign):
             targets = node.targets
@@ -409,8 +408,14 @@ def _assignments(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
             yield from ((t.id, value) for t in targets if isinstance(t, ast.Name))
 
 
-def _bound_names(tree: ast.Module) -> set[str]:
-    """Names the module defines itself, which therefore are not builtins."""
-    defined = {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)}
-    stored = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-    return defined | stored | {n.arg for n in ast.walk(tree) if isinstance(n, ast.arg)} | set(_imports(tree))
+def _defined(nodes: Iterable[ast.AST]) -> set[str]:
+    """Names the module defines itself, which therefore, like those it imports, are not builtins."""
+    names: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        elif isinstance(node, ast.arg):
+            names.add(node.arg)
+    return names

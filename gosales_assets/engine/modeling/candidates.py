@@ -37,6 +37,15 @@ _LEAST_LEAVES, _LEAST_FRACTION = 15, 0.5
 class Scorer(Protocol):
     """A fitted model of any family."""
 
+    @staticmethod
+    def scaled(x: Matrix) -> Any:
+        """Features on the scale the family works on: value by value, so that all fits of a training share it."""
+        ...
+
+    def margin_scaled(self, z: Any, *, rounds: int | None = None, n_jobs: int = 1) -> Floats:
+        """Log-odds of rows that are `scaled` already."""
+        ...
+
     def margin(self, x: Matrix, *, rounds: int | None = None, n_jobs: int = 1) -> Floats:
         """Log-odds of rows."""
         ...
@@ -79,6 +88,11 @@ class Candidate:
         if self.fixed:
             return self.family
         return f"{self.family}({', '.join(f'{k}={v:g}' for k, v in sorted(self.params.items()))})"
+
+    @property
+    def scorer(self) -> type[Trees] | type[Linear]:
+        """What a fit of the family is."""
+        return Trees if self.family == "lgbm" else Linear
 
     @property
     def leaves(self) -> int:
@@ -138,19 +152,19 @@ class Candidate:
             "early_stopping_rounds": modeling.early_stopping_rounds,
         }
 
-    def fit(self, x: Matrix, y: Floats, names: Sequence[str], modeling: ModelingSettings, *, rounds: int) -> Made:
-        """Fit on rows; ``rounds`` is the number of trees."""
+    def fit(self, z: Any, y: Floats, names: Sequence[str], modeling: ModelingSettings, *, rounds: int) -> Made:
+        """Fit on rows, `Scorer.scaled`; ``rounds`` is the number of trees."""
         if self.family == "lgbm":
-            return Made(Trees.fit(x, y, names, self.used(modeling, y), rounds=rounds), rounds, True)
-        return self._linear(x, y, names, modeling)
+            return Made(Trees.fit(z, y, names, self.used(modeling, y), rounds=rounds), rounds, True)
+        return self._linear(z, y, names, modeling)
 
     def fit_stopped(
-        self, x: Matrix, y: Floats, held_out: tuple[Matrix, Floats], names: Sequence[str], modeling: ModelingSettings
+        self, z: Any, y: Floats, held_out: tuple[Any, Floats], names: Sequence[str], modeling: ModelingSettings
     ) -> Made:
-        """Fit on rows, stopping where held-out rows say so."""
+        """Fit on rows, `Scorer.scaled`, stopping where held-out rows say so."""
         if self.family == "lgbm":
             trees = Trees.fit_stopped(
-                x,
+                z,
                 y,
                 held_out,
                 self.used(modeling, y),
@@ -158,11 +172,11 @@ class Candidate:
                 patience=modeling.early_stopping_rounds,
             )
             return Made(trees, trees.best_iteration, trees.converged)
-        return self._linear(x, y, names, modeling)
+        return self._linear(z, y, names, modeling)
 
-    def _linear(self, x: Matrix, y: Floats, names: Sequence[str], modeling: ModelingSettings) -> Made:
+    def _linear(self, z: Floats, y: Floats, names: Sequence[str], modeling: ModelingSettings) -> Made:
         linear = Linear.fit(
-            x,
+            z,
             y,
             names,
             inverse_penalty=self.params["C"],

@@ -1,7 +1,8 @@
 """Why a model says what it says: contributions of features in log-odds.
 
 Belongs here: the summary of contributions over a sample, the strongest ones of each row. Does not belong here:
-computing them, which every family does for itself (`trees`, `linear`), the wording of sales lists.
+computing them, which every family does for itself (`trees`, `linear`), and saying them in plain words
+(`engine.whitespace.reasons`).
 
 LightGBM computes TreeSHAP itself (``pred_contrib``), and the ``shap`` package returns exactly those numbers for a
 LightGBM model, after an import of a second and more; a test compares the two. Contributions explain the margin: they
@@ -10,9 +11,17 @@ add up to it together with the base value.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+
+from gosales_assets.engine.modeling.rows import matrix
+
+if TYPE_CHECKING:
+    from gosales_assets.engine.modeling.candidates import Scorer
 
 SUMMARY_SCHEMA = {
     "rank": pl.Int32,
@@ -23,6 +32,17 @@ SUMMARY_SCHEMA = {
 }
 
 N_REASONS = 3
+
+#: The reasons of a row, the strongest first: feature, its value, its contribution.
+REASON_SCHEMA: dict[str, Any] = {
+    f"reason_{n}{part}": dtype
+    for n in range(1, N_REASONS + 1)
+    for part, dtype in (("", pl.String), ("_value", pl.Float64), ("_contribution", pl.Float64))
+}
+REASON_COLUMNS = tuple(REASON_SCHEMA)
+
+#: Rows explained at a time. Explaining takes a few doubles per row and feature, whatever the number of rows.
+_BLOCK = 8192
 
 
 def summarise(values: NDArray[np.float64], names: list[str], families: dict[str, str]) -> pl.DataFrame:
@@ -56,50 +76,79 @@ def summarise(values: NDArray[np.float64], names: list[str], families: dict[str,
     return table.select((pl.int_range(pl.len(), dtype=pl.Int32) + 1).alias("rank"), pl.all())
 
 
-def reasons(values: NDArray[np.float64], names: list[str]) -> pl.DataFrame:
-    """The features that move each row most, as ``name (+0.42)``.
+def reasons(scorer: Scorer, rows: pl.DataFrame, names: Sequence[str], *, n_jobs: int = 1) -> pl.DataFrame:
+    """The features that move each row most, with the row's own value and the signed contribution.
 
     Parameters
     ----------
-    values
-        What `Scorer.contributions` gave, base value included, shape (rows, features + 1).
+    scorer
+        The model.
+    rows
+        Rows with the features, as `rows.matrix` takes them.
     names
-        Features, in the order of the columns.
+        Features of the model, in the order of its matrix.
+    n_jobs
+        Threads; the reasons do not depend on it.
 
     Returns
     -------
     polars.DataFrame
-        reason_1 … reason_3, strongest absolute contribution first, ties in feature order; null where fewer features
-        contribute (a model without splits gives no reason).
+        `REASON_COLUMNS`, one row per row: feature, its value as the features have it (unknown stays null), and what it
+        adds to the log-odds before calibration. The largest absolute contribution comes first, ties by feature name;
+        null where fewer features contribute (a model without splits gives no reason).
     """
-    signed = values[:, :-1]
-    left = np.abs(signed)
-    rows = np.arange(len(signed))
-    columns = {}
-    for i in range(N_REASONS):
-        if i >= signed.shape[1]:
-            columns[f"reason_{i + 1}"] = pl.Series([None] * len(signed), dtype=pl.String)
-            continue
+    names = list(names)
+    blocks = [_reasons(scorer, block, names, n_jobs) for block in rows.iter_slices(_BLOCK)]
+    return pl.concat(blocks) if blocks else no_reasons(0)
+
+
+def no_reasons(n: int) -> pl.DataFrame:
+    """`REASON_COLUMNS` of rows that nothing explains."""
+    return pl.DataFrame({name: [None] * n for name in REASON_SCHEMA}, schema=REASON_SCHEMA)
+
+
+def _reasons(scorer: Scorer, rows: pl.DataFrame, names: list[str], n_jobs: int) -> pl.DataFrame:
+    signed = scorer.contributions(matrix(rows, names), n_jobs=n_jobs)[:, :-1]
+    strongest = top(signed, names)
+    # Not the model's own single-precision matrix: a value is shown as it stands in the features.
+    values = matrix(rows, names, dtype=pl.Float64)
+    found = no_reasons(rows.height).to_dict()
+    called, each = pl.Series(names, dtype=pl.String), np.arange(rows.height)
+    for n, column in enumerate(strongest.T, start=1):
+        contribution = signed[each, column]
+        shown = pl.DataFrame(
+            {
+                "": called.gather(column),
+                "_value": pl.Series(values[each, column], nan_to_null=True),
+                "_contribution": contribution,
+            }
+        ).select(pl.when(pl.col("_contribution") != 0).then(pl.all()))
+        found |= {f"reason_{n}{part.name}": part for part in shown}
+    return pl.DataFrame(found)
+
+
+def top(signed: NDArray[np.float64], names: Sequence[str]) -> NDArray[np.int64]:
+    """Columns of the largest absolute contributions of each row, strongest first, ties by name.
+
+    Parameters
+    ----------
+    signed
+        Contributions without the base value, shape (rows, names).
+    names
+        Name of each column.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (rows, min(`N_REASONS`, names)).
+    """
+    by_name = np.array(sorted(range(len(names)), key=lambda i: names[i]), dtype=np.int64)
+    left = np.abs(signed[:, by_name])
+    each = np.arange(len(signed))
+    found = np.empty((len(signed), min(N_REASONS, len(names))), dtype=np.int64)
+    for n in range(found.shape[1]):
         # argmax takes the first of equals; three passes are cheaper than sorting every row.
-        top = left.argmax(axis=1) if len(signed) else np.empty(0, dtype=np.int64)
-        columns[f"reason_{i + 1}"] = _worded(signed[rows, top], left[rows, top], top, names)
-        left[rows, top] = -1.0
-    return pl.DataFrame(columns)
-
-
-def _worded(
-    signed: NDArray[np.float64], strength: NDArray[np.float64], top: NDArray[np.int64], names: list[str]
-) -> pl.Series:
-    # Hundredths as integers: the text is the same whatever a platform prints of a float.
-    hundredths = np.rint(np.abs(signed) * 100).astype(np.int64)
-    frame = pl.DataFrame(
-        {
-            "name": pl.Series(names, dtype=pl.String)[top],
-            "sign": np.where(signed < 0, "-", "+"),
-            "whole": hundredths // 100,
-            "cents": hundredths % 100,
-            "strength": strength,
-        }
-    )
-    text = pl.format("{} ({}{}.{})", "name", "sign", "whole", pl.col("cents").cast(pl.String).str.zfill(2))
-    return frame.select(pl.when(pl.col("strength") > 0).then(text)).to_series()
+        place = left.argmax(axis=1)
+        found[:, n] = by_name[place]
+        left[each, place] = -1.0
+    return found

@@ -74,7 +74,7 @@ class Linear:
     @classmethod
     def fit(
         cls,
-        x: NDArray[np.float32],
+        z: Floats,
         y: Floats,
         names: Sequence[str],
         *,
@@ -88,8 +88,8 @@ class Linear:
 
         Parameters
         ----------
-        x
-            Shape (rows, names); NaN for unknown.
+        z
+            Features on their scale (`scaled`), shape (rows, names); NaN for unknown.
         y
             Labels 0/1, both present.
         names
@@ -107,7 +107,7 @@ class Linear:
         """
         from sklearn.linear_model import LogisticRegression
 
-        z, mean, scale = _learn(x)
+        standard, mean, scale = _learn(z)
         regression = LogisticRegression(
             C=inverse_penalty,
             l1_ratio=l1_ratio,
@@ -117,7 +117,7 @@ class Linear:
             tol=_TOLERANCE,
             random_state=seed,
         )
-        regression.fit(z, y)
+        regression.fit(standard, y)
         iterations = int(regression.n_iter_.max())
         return cls(
             tuple(names),
@@ -129,25 +129,33 @@ class Linear:
             iterations < max_iter,
         )
 
-    def prepared(self, x: NDArray[np.float32]) -> Floats:
+    @staticmethod
+    def scaled(x: NDArray[np.float32]) -> Floats:
+        """Features on the signed logarithmic scale."""
+        return signed_log(x)
+
+    def standardised(self, z: Floats) -> Floats:
         """The matrix as the regression sees it."""
-        z = signed_log(x)
-        z -= self.mean
-        z /= self.scale
-        z[np.isnan(z)] = 0.0
-        return z
+        standard = z - self.mean
+        standard /= self.scale
+        standard[np.isnan(standard)] = 0.0
+        return standard
+
+    def margin_scaled(self, z: Floats, *, rounds: int | None = None, n_jobs: int = 1) -> Floats:
+        """Log-odds of rows that are `scaled` already; a linear model has no rounds to stop at."""
+        # Not a BLAS product: the sum of a row must not depend on the rows beside it.
+        return np.einsum("ij,j->i", self.standardised(z), self.coef) + self.intercept
 
     def margin(self, x: NDArray[np.float32], *, rounds: int | None = None, n_jobs: int = 1) -> Floats:
-        """Log-odds of rows; a linear model has no rounds to stop at."""
-        # Not a BLAS product: the sum of a row must not depend on the rows beside it.
-        return np.einsum("ij,j->i", self.prepared(x), self.coef) + self.intercept
+        """Log-odds of rows."""
+        return self.margin_scaled(self.scaled(x))
 
     def contributions(self, x: NDArray[np.float32], *, n_jobs: int = 1) -> Floats:
         """Contribution of each feature to the log-odds, base value last: they add up to the margin.
 
         For a linear model these are the Shapley values against the average training row.
         """
-        return np.column_stack([self.prepared(x) * self.coef, np.full(len(x), self.intercept)])
+        return np.column_stack([self.standardised(self.scaled(x)) * self.coef, np.full(len(x), self.intercept)])
 
     def document(self) -> dict[str, Any]:
         """The model as JSON-able numbers."""
@@ -193,15 +201,14 @@ class Linear:
         )
 
 
-def _learn(x: NDArray[np.float32]) -> tuple[Floats, Floats, Floats]:
-    """The prepared matrix, and what its preparation learned: mean of the known values, standard deviation of all."""
-    z = signed_log(x)
+def _learn(z: Floats) -> tuple[Floats, Floats, Floats]:
+    """The standardised matrix, and what that learned: mean of the known values, standard deviation of all."""
     unknown = np.isnan(z)
-    z[unknown] = 0.0
-    mean = z.sum(axis=0) / np.maximum(1, len(z) - unknown.sum(axis=0))
-    z -= mean
-    z[unknown] = 0.0
-    scale = np.sqrt(np.einsum("ij,ij->j", z, z) / max(1, len(z)))
+    standard = np.where(unknown, 0.0, z)
+    mean = standard.sum(axis=0) / np.maximum(1, len(z) - unknown.sum(axis=0))
+    standard -= mean
+    standard[unknown] = 0.0
+    scale = np.sqrt(np.einsum("ij,ij->j", standard, standard) / max(1, len(z)))
     scale = np.where(scale < _CONSTANT, 1.0, scale)
-    z /= scale
-    return z, mean, scale
+    standard /= scale
+    return standard, mean, scale

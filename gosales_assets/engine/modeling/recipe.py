@@ -63,6 +63,16 @@ class Data:
         return cls(keys, matrix(frame, names), list(names))
 
     @cached_property
+    def _scaled(self) -> dict[type, Any]:
+        return {}
+
+    def scaled(self, scorer: type[Scorer]) -> Any:
+        """``x`` on the scale of a family, made once for all its fits."""
+        if scorer not in self._scaled:
+            self._scaled[scorer] = scorer.scaled(self.x)
+        return self._scaled[scorer]
+
+    @cached_property
     def y(self) -> Floats:
         return self.frame["label"].to_numpy().astype(np.float64)
 
@@ -109,7 +119,7 @@ class Fit:
         """
         if np.intersect1d(rows, self.rows).size:
             raise ProvenanceError("a model was asked to judge rows it was fitted on")
-        return self.scorer.margin(data.x[rows], rounds=rounds, n_jobs=n_jobs)
+        return self.scorer.margin_scaled(data.scaled(type(self.scorer))[rows], rounds=rounds, n_jobs=n_jobs)
 
 
 @dataclass(frozen=True)
@@ -338,7 +348,7 @@ def _once(
         margin[fold == g] = unseen - stopped[g].offset + common
     best_iterations = [stopped[g].rounds for g in groups]
     final = _fit(data, rows, candidate, modeling, rounds=median_low(best_iterations))
-    fitted_margin = final.scorer.margin(data.x[rows], n_jobs=modeling.n_jobs)
+    fitted_margin = final.scorer.margin_scaled(data.scaled(candidate.scorer)[rows], n_jobs=modeling.n_jobs)
 
     on, note = calibration_population(frame, population=population, validation=validation)
     fit_on = data.whitespace[rows] if on == "whitespace" else np.ones(len(rows), dtype=bool)
@@ -380,13 +390,13 @@ def _auc(frame: pl.DataFrame, margin: Floats, fold: NDArray[np.int16]) -> float 
 
 
 def _fit_stopped(data: Data, rows: Index, held_out: Index, candidate: Candidate, modeling: ModelingSettings) -> Fit:
-    y = data.y[rows]
-    judged = (data.x[held_out], data.y[held_out])
-    made = candidate.fit_stopped(data.x[rows], y, judged, data.names, modeling)
+    y, z = data.y[rows], data.scaled(candidate.scorer)
+    judged = (z[held_out], data.y[held_out])
+    made = candidate.fit_stopped(z[rows], y, judged, data.names, modeling)
     return Fit(made.scorer, rows, candidate.offset(y, modeling), made.rounds, made.converged)
 
 
 def _fit(data: Data, rows: Index, candidate: Candidate, modeling: ModelingSettings, *, rounds: int) -> Fit:
     y = data.y[rows]
-    made = candidate.fit(data.x[rows], y, data.names, modeling, rounds=rounds)
+    made = candidate.fit(data.scaled(candidate.scorer)[rows], y, data.names, modeling, rounds=rounds)
     return Fit(made.scorer, rows, candidate.offset(y, modeling), made.rounds, made.converged)

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 import polars as pl
@@ -21,6 +21,12 @@ from gosales_assets.timeline import add_days
 
 #: Ownership enters the matrix as two indicators; ``never`` is both zero.
 OWNERSHIP_FEATURES: dict[str, str] = {"own__is_owner": "owner", "own__is_lapsed": "lapsed"}
+
+#: What they say, as features say it.
+OWNERSHIP_DESCRIPTIONS: dict[str, str] = {
+    "own__is_owner": "1 when the customer owns the target.",
+    "own__is_lapsed": "1 when the customer has owned the target and does no longer.",
+}
 
 KEYS = ("customer_id", "cutoff")
 
@@ -159,7 +165,13 @@ def pool(
     return Pool(frame.sort("cutoff", "customer_id"), window_ends, dropped)
 
 
-def matrix(frame: pl.DataFrame, names: Sequence[str]) -> NDArray[np.float32]:
+@overload
+def matrix(frame: pl.DataFrame, names: Sequence[str]) -> NDArray[np.float32]: ...
+@overload
+def matrix(frame: pl.DataFrame, names: Sequence[str], *, dtype: type[pl.Float64]) -> NDArray[np.float64]: ...
+def matrix(
+    frame: pl.DataFrame, names: Sequence[str], *, dtype: type[pl.Float32 | pl.Float64] = pl.Float32
+) -> NDArray[Any]:
     """The numbers a model reads, for training and scoring alike.
 
     Parameters
@@ -168,11 +180,13 @@ def matrix(frame: pl.DataFrame, names: Sequence[str]) -> NDArray[np.float32]:
         Rows with the feature columns and ``ownership``. Columns that are not named are ignored.
     names
         Columns of the matrix in order, as `feature_names` gives them.
+    dtype
+        Float32 is what a model reads; Float64 shows a person the values as they are stored.
 
     Returns
     -------
     numpy.ndarray
-        Shape (rows, names), Float32. Null and infinite values are NaN, which the trees read as "unknown".
+        Shape (rows, names). Null and infinite values are NaN, which the trees read as "unknown".
 
     Raises
     ------
@@ -187,14 +201,15 @@ def matrix(frame: pl.DataFrame, names: Sequence[str]) -> NDArray[np.float32]:
         shown = ", ".join(f"{n} ({schema[n]})" for n in text[:5])
         raise FeatureError(f"features: {shown} must be numbers; encode the column or take it off the feature list")
     exprs = [
-        (pl.col("ownership") == OWNERSHIP_FEATURES[n]).cast(pl.Float32).alias(n)
+        (pl.col("ownership") == OWNERSHIP_FEATURES[n]).cast(dtype).alias(n)
         if n in OWNERSHIP_FEATURES
-        else pl.col(n).cast(pl.Float32)
+        else pl.col(n).cast(dtype)
         for n in names
     ]
-    values = frame.select(exprs).to_numpy(order="c").astype(np.float32, copy=False)
+    kind = np.float32 if dtype is pl.Float32 else np.float64
+    values = frame.select(exprs).to_numpy(order="c").astype(kind, copy=False)
     if np.isinf(values).any():
-        values = np.where(np.isinf(values), np.float32(np.nan), values)
+        values = np.where(np.isinf(values), kind(np.nan), values)
     return values
 
 

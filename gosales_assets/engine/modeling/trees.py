@@ -81,6 +81,15 @@ class Trees:
         best = max(1, booster.best_iteration)
         return cls(booster, best, best < rounds)
 
+    @staticmethod
+    def scaled(x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Trees work on the features as they are."""
+        return x
+
+    def margin_scaled(self, z: NDArray[np.float32], *, rounds: int | None = None, n_jobs: int = 1) -> Floats:
+        """Log-odds of rows that are `scaled` already."""
+        return self.margin(z, rounds=rounds, n_jobs=n_jobs)
+
     def margin(self, x: NDArray[np.float32], *, rounds: int | None = None, n_jobs: int = 1) -> Floats:
         """Log-odds of rows, from the first ``rounds`` trees; all by default."""
         if not len(x):  # an empty matrix is not a case LightGBM knows

@@ -15,6 +15,7 @@ from typing import Any
 
 import polars as pl
 
+from gosales_assets.engine.modeling.explain import REASON_COLUMNS
 from gosales_assets.engine.whitespace.components import NEUTRAL, grade, percentile
 from gosales_assets.taxonomy import Target
 
@@ -51,9 +52,7 @@ ICP_COLUMNS: tuple[str, ...] = (
     "tx_recent",
     "gp_life",
     "recency_days",
-    "reason_1",
-    "reason_2",
-    "reason_3",
+    *REASON_COLUMNS,
     "calibration_method",
     "model_status",
     "model_version",

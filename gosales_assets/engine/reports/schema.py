@@ -9,6 +9,7 @@ from __future__ import annotations
 import pandera.polars as pa
 import polars as pl
 
+from gosales_assets.engine import tables
 from gosales_assets.engine.reports.accounts import GROUPS
 from gosales_assets.engine.reports.rollups import POPULATIONS, SPLITS, UNKNOWN
 
@@ -113,9 +114,15 @@ class IcpScores(pa.DataFrameModel):
     tx_recent: int = pa.Field(nullable=True, description="Recent invoice lines of the customer.")
     gp_life: float = pa.Field(nullable=True, description="Gross profit of the customer up to the cutoff.")
     recency_days: int = pa.Field(nullable=True, description="Days since the customer's last line; empty: never.")
-    reason_1: str = pa.Field(nullable=True, description="Strongest driver: feature (signed log-odds).")
-    reason_2: str = pa.Field(nullable=True, description="Second driver.")
-    reason_3: str = pa.Field(nullable=True, description="Third driver.")
+    reason_1: str = tables.reason(1)
+    reason_1_value: float = tables.reason_value(1)
+    reason_1_contribution: float = tables.reason_contribution(1)
+    reason_2: str = tables.reason(2)
+    reason_2_value: float = tables.reason_value(2)
+    reason_2_contribution: float = tables.reason_contribution(2)
+    reason_3: str = tables.reason(3)
+    reason_3_value: float = tables.reason_value(3)
+    reason_3_contribution: float = tables.reason_contribution(3)
     calibration_method: str = pa.Field(nullable=True, description="Calibrator of the model.")
     model_status: str = pa.Field(description="ok, or why there is a baseline instead of a model.")
     model_version: str = pa.Field(description="sha256 of the model document.")

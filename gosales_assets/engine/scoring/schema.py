@@ -5,9 +5,7 @@ from __future__ import annotations
 import pandera.polars as pa
 import polars as pl
 
-
-def _reason(n: int) -> pl.String:
-    return pa.Field(nullable=True, description=f"Contribution number {n} by size: feature (signed log-odds).")
+from gosales_assets.engine import tables
 
 
 class DivisionScores(pa.DataFrameModel):
@@ -30,9 +28,15 @@ class DivisionScores(pa.DataFrameModel):
     )
     calibration_method: pl.String = pa.Field(isin=["platt", "isotonic", "none"], description="Map behind p_hat.")
     model_version: pl.String = pa.Field(description="sha256 of the model document.")
-    reason_1: pl.String = _reason(1)
-    reason_2: pl.String = _reason(2)
-    reason_3: pl.String = _reason(3)
+    reason_1: pl.String = tables.reason(1)
+    reason_1_value: pl.Float64 = tables.reason_value(1)
+    reason_1_contribution: pl.Float64 = tables.reason_contribution(1)
+    reason_2: pl.String = tables.reason(2)
+    reason_2_value: pl.Float64 = tables.reason_value(2)
+    reason_2_contribution: pl.Float64 = tables.reason_contribution(2)
+    reason_3: pl.String = tables.reason(3)
+    reason_3_value: pl.Float64 = tables.reason_value(3)
+    reason_3_contribution: pl.Float64 = tables.reason_contribution(3)
     context__gp_recent: pl.Float64 = pa.Field(
         nullable=True, description="Gross profit of the recent year, account currency."
     )

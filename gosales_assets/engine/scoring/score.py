@@ -14,7 +14,7 @@ import polars as pl
 
 from gosales_assets.engine.modeling.calibration import apply_map, logit
 from gosales_assets.engine.modeling.document import load_scorer, model_version
-from gosales_assets.engine.modeling.explain import N_REASONS, reasons
+from gosales_assets.engine.modeling.explain import no_reasons, reasons
 from gosales_assets.engine.modeling.rows import matrix
 from gosales_assets.engine.scoring.conform import require_features
 from gosales_assets.taxonomy import Target
@@ -61,8 +61,9 @@ def score(
     -------
     polars.DataFrame
         One row per modelled customer, sorted by customer_id (columns of `schema.DivisionScores`). ``p_hat`` is
-        calibrated, ``margin`` the log-odds before calibration; the reasons are the strongest signed contributions to
-        that margin. A baseline gives everybody its base rate and no reasons.
+        calibrated, ``margin`` the log-odds before calibration; the reasons are the features with the strongest signed
+        contributions to that margin, with the customer's values. A baseline gives everybody its base rate and no
+        reasons.
 
     Raises
     ------
@@ -105,15 +106,13 @@ def _predicted(
     names = list(model["features"])
     x = matrix(rows, names)
     margin = scorer.margin(x, n_jobs=n_jobs)
-    why = reasons(scorer.contributions(x, n_jobs=n_jobs), names)
+    why = reasons(scorer, rows, names, n_jobs=n_jobs)
     return margin, apply_map(model["calibrator"], margin), why
 
 
 def _baseline(model: Mapping[str, Any], rows: pl.DataFrame) -> tuple[np.ndarray, np.ndarray, pl.DataFrame]:
-    nobody = pl.Series([None] * rows.height, dtype=pl.String)
-    why = pl.DataFrame({f"reason_{i + 1}": nobody for i in range(N_REASONS)})
     margin = np.full(rows.height, logit(float(model["base_rate"])), dtype=np.float64)
-    return margin, np.full(rows.height, float(model["base_rate"]), dtype=np.float64), why
+    return margin, np.full(rows.height, float(model["base_rate"]), dtype=np.float64), no_reasons(rows.height)
 
 
 def _refuse_foreign(model: Mapping[str, Any], target: Target, cutoff: date, population: PopulationSettings) -> None:

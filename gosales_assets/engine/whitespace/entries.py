@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from gosales_assets.engine.modeling.explain import REASON_COLUMNS
 from gosales_assets.engine.whitespace import RankingError
 from gosales_assets.engine.whitespace.eligibility import OPTIONAL_INPUTS
 from gosales_assets.engine.whitespace.schema import CalibrationStatus, Status
@@ -39,9 +40,7 @@ SCORE_COLUMNS = (
     "base_rate",
     "model_status",
     "model_version",
-    "reason_1",
-    "reason_2",
-    "reason_3",
+    *REASON_COLUMNS,
     "context__gp_recent",
     "context__recency_days",
 )

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from gosales_assets.engine.findings import Finding
+from gosales_assets.engine.modeling.explain import REASON_COLUMNS, REASON_SCHEMA
 from gosales_assets.engine.whitespace import RankingError
 from gosales_assets.engine.whitespace.basket import AFFINITY_SCHEMA, RULE_SCHEMA, customer_affinity
 from gosales_assets.engine.whitespace.components import (
@@ -32,7 +33,7 @@ from gosales_assets.engine.whitespace.components import (
 )
 from gosales_assets.engine.whitespace.eligibility import apply_gates, count_gates, gate_status
 from gosales_assets.engine.whitespace.entries import SCORE_COLUMNS, Entry, Inputs, enter, require_unique
-from gosales_assets.engine.whitespace.reasons import top_two, with_reason
+from gosales_assets.engine.whitespace.reasons import top_two, with_reason, with_why
 from gosales_assets.engine.whitespace.status import status_as_of
 from gosales_assets.engine.whitespace.summary import (
     DivisionOutcome,
@@ -101,9 +102,8 @@ _EXPLANATION_COLUMNS = (
     "top_1_value",
     "top_2",
     "top_2_value",
-    "reason_1",
-    "reason_2",
-    "reason_3",
+    *REASON_COLUMNS,
+    "why",
     "mb_lift_max",
     "mb_lift_mean",
     "mb_top_sku",
@@ -182,6 +182,7 @@ def rank_whitespace(
     release: ReleaseSettings,
     features: FeatureSettings,
     targets: Sequence[Target],
+    descriptions: Mapping[str, str] | None = None,
     status: pl.DataFrame | None = None,
     held: Mapping[str, str] | None = None,
     waived: Mapping[str, str] | None = None,
@@ -211,6 +212,8 @@ def rank_whitespace(
         Settings of the ranking, of closed gates, and of the market basket.
     targets
         The targets of the configuration. Those that are not ``ranked`` are left out and logged.
+    descriptions
+        Feature -> what it says, as the features declare it; a feature without one is called by its name.
     status
         ``account_status``, for the gates on contact, open deals and region; without rows those are not evaluated.
     held
@@ -253,9 +256,10 @@ def rank_whitespace(
     rows = _list(components, weights, whitespace.capacity_percent)
     outcomes = [_outcome(entry, counts, weights, components, rows, whitespace) for entry in entries]
     listed = rows.select(_WHITESPACE_COLUMNS)
+    explained = with_why(rows, descriptions or {}, cutoff)
     return Whitespace(
         whitespace=listed,
-        explanations=rows.select(_EXPLANATION_COLUMNS),
+        explanations=explained.select(_EXPLANATION_COLUMNS),
         thresholds=thresholds_table(listed["score"], whitespace.capacity_percent),
         metrics=metrics(listed, outcomes, cutoff, window, whitespace),
         log=log_lines(outcomes, cutoff, window, whitespace, use_basket=features.use_market_basket),
@@ -283,6 +287,7 @@ _EMPTY_CANDIDATES: dict[str, Any] = {
     **dict.fromkeys(SCORE_COLUMNS, pl.String),
     **dict.fromkeys(("cutoff", "window_start", "window_end"), pl.Date),
     **dict.fromkeys(("p_hat", "base_rate", "context__gp_recent"), pl.Float64),
+    **REASON_SCHEMA,
     "context__recency_days": pl.Int32,
     "division_name": pl.String,
     "calibration_status": pl.String,

@@ -12,6 +12,7 @@ import pandera.polars as pa
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
+from gosales_assets.engine import tables
 from gosales_assets.engine.whitespace.eligibility import GateStatus
 from gosales_assets.engine.whitespace.reasons import MAX_REASON_CHARS, is_sensitive
 
@@ -139,11 +140,20 @@ class WhitespaceExplanations(pa.DataFrameModel):
     top_1_value: float = _unit("That contribution.", nullable=True)
     top_2: str = pa.Field(nullable=True, description="Component with the second largest contribution.")
     top_2_value: float = _unit("That contribution.", nullable=True)
-    reason_1: str = pa.Field(
-        nullable=True, description="Strongest driver of the probability: feature (signed log-odds)."
+    reason_1: str = tables.reason(1)
+    reason_1_value: float = tables.reason_value(1)
+    reason_1_contribution: float = tables.reason_contribution(1)
+    reason_2: str = tables.reason(2)
+    reason_2_value: float = tables.reason_value(2)
+    reason_2_contribution: float = tables.reason_contribution(2)
+    reason_3: str = tables.reason(3)
+    reason_3_value: float = tables.reason_value(3)
+    reason_3_contribution: float = tables.reason_contribution(3)
+    why: str = pa.Field(
+        nullable=True,
+        description="The reasons in plain words: what is known of the customer, and whether it raises or lowers the "
+        "probability.",
     )
-    reason_2: str = pa.Field(nullable=True, description="Second driver.")
-    reason_3: str = pa.Field(nullable=True, description="Third driver.")
     mb_lift_max: float = pa.Field(ge=0, nullable=True, description="Best lift among the customer's products.")
     mb_lift_mean: float = pa.Field(ge=0, nullable=True, description="Mean lift of its products that have a rule.")
     mb_top_sku: str = pa.Field(nullable=True, description="The product behind mb_lift_max.")
@@ -154,6 +164,10 @@ class WhitespaceExplanations(pa.DataFrameModel):
         ordered = True
         coerce = False
         unique = ["customer_id", "division"]  # noqa: RUF012
+
+    @pa.dataframe_check(error="why holds a sensitive word")
+    def _no_sensitive_word(cls, data: pa.PolarsData) -> pl.LazyFrame:
+        return data.lazyframe.select(~is_sensitive("why").fill_null(False))
 
 
 class ThresholdsWhitespace(pa.DataFrameModel):

@@ -113,7 +113,13 @@ BASKET = [
 )
 def test_basket(customer: str, topk: int, expected: list) -> None:
     lines = facts(BASKET)
-    world = World(lines, dim(lines), target=D, features=uncapped(basket_topk=topk), divisions=("D", "other"))
+    world = World(
+        lines,
+        dim(lines),
+        target=D,
+        features=uncapped(use_basket_features=True, basket_topk=topk),
+        divisions=("D", "other"),
+    )
     row = rows_of(world)[customer]
     assert [row[f"mb__div__{m}__12m_lag60d"] for m in ("lift_max", "lift_mean", "lift_topk")] == expected
 
@@ -129,7 +135,9 @@ def test_topk_averages_the_strongest() -> None:
             *owners("E", "o", [1, 6, 7, 8]),
         ]
     )
-    world = World(lines, dim(lines), target=D, features=uncapped(basket_topk=3, basket_min_support=2), divisions=("D",))
+    world = World(
+        lines, dim(lines), target=D, features=uncapped(use_basket_features=True, basket_min_support=2), divisions=("D",)
+    )
     # Base 4/8: A 2, B 4/3, C 2/3, E 1/2. The first has all four.
     row = rows_of(world)["01"]
     assert row["mb__div__lift_topk__12m_lag60d"] == pytest.approx((2 + 4 / 3 + 2 / 3) / 3)
@@ -138,7 +146,8 @@ def test_topk_averages_the_strongest() -> None:
 
 @pytest.mark.parametrize("target", ["solidworks", "printers", "success_plan"])
 def test_features_and_ranking_know_one_lift(target: str) -> None:
-    world = random_world(8, customers=80, lines=1500, target=TAXONOMY.target(target))
+    basket = FeatureSettings(use_basket_features=True)
+    world = random_world(8, customers=80, lines=1500, target=TAXONOMY.target(target), features=basket)
     frame = world.build().features
     rules = mb_rules(world.facts.lazy(), world.target, CUTOFF, features=world.features)
     ranking = customer_affinity(world.facts.lazy(), rules, CUTOFF, world.features)
@@ -151,7 +160,8 @@ def test_features_and_ranking_know_one_lift(target: str) -> None:
 
 def test_a_product_sold_in_two_divisions_counts_once() -> None:
     twice = [*BASKET, *owners("X", "another", range(1, 9))]
-    base, doubled = (World(facts(b), dim(facts(b)), target=D, divisions=("D",)) for b in (BASKET, twice))
+    on = FeatureSettings(use_basket_features=True)
+    base, doubled = (World(facts(b), dim(facts(b)), target=D, divisions=("D",), features=on) for b in (BASKET, twice))
     column = "mb__div__lift_mean__12m_lag60d"
     assert base.build().features[column].equals(doubled.build().features[column])
 

@@ -117,7 +117,7 @@ def test_what_rests_on_others_is_dated_by_the_lines_of_all():
 
 def test_a_basket_that_ends_later_than_declared_is_found(monkeypatch):
     """Lines of other customers, 59 days before the cutoff, change the rules and so the lifts of everybody."""
-    world = random_world(4, features=FeatureSettings(basket_min_support=2))
+    world = random_world(4, features=FeatureSettings(use_basket_features=True, basket_min_support=2))
     buyers = world.facts["customer_id"].unique().sort()
     lines = facts([(c, add_days(CUTOFF, -59), "Solidworks", "SWX_Core", 50.0, 1.0) for c in buyers[::2]])
     world = world.but(facts=pl.concat([world.facts, lines]).sort("customer_id", "order_date"))

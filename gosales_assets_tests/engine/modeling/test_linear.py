@@ -20,7 +20,7 @@ def drawn(n: int = 400, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 def fitted(x: np.ndarray, y: np.ndarray, **changes: object) -> Linear:
     asked = {"inverse_penalty": 0.1, "l1_ratio": 0.0, "balanced": False, "max_iter": 200, "seed": 1}
-    return Linear.fit(x, y, NAMES, **(asked | changes))  # type: ignore[arg-type]
+    return Linear.fit(signed_log(x), y, NAMES, **(asked | changes))  # type: ignore[arg-type]
 
 
 def test_preparation_by_hand() -> None:
@@ -28,11 +28,11 @@ def test_preparation_by_hand() -> None:
     # mean 0, standard deviation sqrt(2/3).
     x = np.array([[np.e - 1], [np.nan], [1 - np.e]], dtype=np.float32)
     made = Linear.fit(
-        x, np.array([1.0, 0, 0]), ["a"], inverse_penalty=1, l1_ratio=0, balanced=False, max_iter=50, seed=0
+        signed_log(x), np.array([1.0, 0, 0]), ["a"], inverse_penalty=1, l1_ratio=0, balanced=False, max_iter=50, seed=0
     )
     assert made.mean[0] == pytest.approx(0.0, abs=1e-7)
     assert made.scale[0] == pytest.approx(np.sqrt(2 / 3), abs=1e-6)
-    np.testing.assert_allclose(made.prepared(x)[:, 0], np.array([1, 0, -1]) / np.sqrt(2 / 3), atol=1e-6)
+    np.testing.assert_allclose(made.standardised(signed_log(x))[:, 0], np.array([1, 0, -1]) / np.sqrt(2 / 3), atol=1e-6)
 
 
 def test_margins_are_those_of_scikit_learn() -> None:
@@ -90,7 +90,7 @@ def test_contributions_add_up_and_are_what_the_shap_package_says() -> None:
     made = fitted(x, y)
     values = made.contributions(x)
     np.testing.assert_allclose(values.sum(axis=1), made.margin(x), atol=1e-9)
-    background = made.prepared(x)
+    background = made.standardised(signed_log(x))
     everybody = shap.maskers.Independent(background, max_samples=len(background))
     explainer = shap.LinearExplainer((made.coef, made.intercept), everybody)
     np.testing.assert_allclose(values[:, :-1], explainer.shap_values(background), atol=1e-9)

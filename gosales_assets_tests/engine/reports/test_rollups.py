@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from gosales_assets.engine.modeling.explain import no_reasons
 from gosales_assets.engine.reports.rollups import (
     RollupError,
     calibration_history,
@@ -57,9 +58,7 @@ def scores(division: Target, cutoff: date, p: list[float], **columns: Any) -> pl
         "model_status": ["ok"] * n,
         "calibration_method": ["platt"] * n,
         "model_version": ["f" * 64] * n,
-        "reason_1": ["rfm (+0.40)"] * n,
-        "reason_2": pl.Series([None] * n, dtype=pl.String),
-        "reason_3": pl.Series([None] * n, dtype=pl.String),
+        **no_reasons(n).to_dict(),
         "context__gp_recent": [100.004] * n,
         "context__tx_recent": pl.Series([3] * n, dtype=pl.Int32),
         "context__gp_life": [250.0] * n,

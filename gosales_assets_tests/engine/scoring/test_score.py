@@ -6,8 +6,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from gosales_assets.engine.modeling import explain
 from gosales_assets.engine.modeling.document import load_scorer, model_version
-from gosales_assets.engine.modeling.explain import reasons, summarise
+from gosales_assets.engine.modeling.explain import REASON_COLUMNS, reasons, summarise
+from gosales_assets.engine.modeling.linear import Linear
 from gosales_assets.engine.modeling.report import Training
 from gosales_assets.engine.modeling.rows import FeatureError, matrix, unlisted
 from gosales_assets.engine.scoring.schema import DivisionScores
@@ -93,29 +95,82 @@ def test_reasons_name_the_only_feature_that_matters() -> None:
     features = past[min(past)].features
     strong = scored(model, features.filter(pl.col("f0").abs() > 1))
     assert strong.height > 100
-    assert strong["reason_1"].str.starts_with("f0 (").all()
+    assert set(strong["reason_1"]) == {"f0"}
+    values = features.join(strong.select("customer_id"), on="customer_id").sort("customer_id")["f0"]
+    assert strong["reason_1_value"].to_list() == values.to_list()
 
 
 def test_reasons_are_the_largest_signed_contributions(trained: Training, now: pl.DataFrame) -> None:
+    """Against a sort of the whole matrix of contributions, for every customer."""
     names = trained.model["features"]
     rows = now.filter(pl.col("segment") != "prospect").sort("customer_id")
     values = load_scorer(trained.model).contributions(matrix(rows, names))
     scores = scored(trained.model, now)
-    np.testing.assert_allclose(values.sum(axis=1), scores["margin"], atol=1e-6)
-    for i in (0, 17, 200):
-        order = sorted(range(len(names)), key=lambda j, i=i: -abs(values[i, j]))[:3]
-        expected = [f"{names[j]} ({values[i, j]:+.2f})" for j in order]
-        assert [scores[f"reason_{k}"][i] for k in (1, 2, 3)] == expected
+    # Together with the base value they are the margin, to the precision of doubles.
+    np.testing.assert_allclose(values.sum(axis=1), scores["margin"], rtol=0, atol=1e-9)
+    expected = []
+    for signed in values[:, :-1]:
+        order = sorted((j for j in range(len(names)) if signed[j]), key=lambda j: (-abs(signed[j]), names[j]))[:3]
+        expected.append([(names[j], signed[j]) for j in order] + [(None, None)] * (3 - len(order)))
+    told = scores.select(f"reason_{n}{part}" for n in (1, 2, 3) for part in ("", "_contribution")).rows()
+    assert [list(zip(row[::2], row[1::2], strict=True)) for row in told] == expected
 
 
-def test_reason_wording_ties_and_absence() -> None:
-    values = np.array([[0.5, -0.5, 1.234, 9.0], [0.0, -0.004, 0.0, 9.0], [0.0, 0.0, 0.0, 9.0]])
-    assert reasons(values, ["a", "b", "c"]).rows() == [
-        ("c (+1.23)", "a (+0.50)", "b (-0.50)"),
-        ("b (-0.00)", None, None),
-        (None, None, None),
+def test_an_unknown_value_is_a_reason_and_stays_unknown(trained: Training, now: pl.DataFrame) -> None:
+    unknown = now.with_columns(f0=pl.lit(None, pl.Float64))
+    scores = scored(trained.model, unknown)
+    told = scores.filter(pl.col("reason_1") == "f0")
+    assert told.height > 50
+    assert told["reason_1_value"].null_count() == told.height
+    assert told["reason_1_contribution"].null_count() == 0
+    infinite = scored(trained.model, now.with_columns(f0=pl.lit(float("inf"))))
+    assert infinite.equals(scores)
+
+
+class _Linear:
+    """log-odds = 0.25 + 2 a - b + 0.5 c, of rows whose unknown values count as 0."""
+
+    weights = np.array([2.0, -1.0, 0.5])
+
+    def margin(self, x: np.ndarray, *, rounds: int | None = None, n_jobs: int = 1) -> np.ndarray:
+        return np.nan_to_num(x) @ self.weights + 0.25
+
+    def contributions(self, x: np.ndarray, *, n_jobs: int = 1) -> np.ndarray:
+        return np.column_stack([np.nan_to_num(x) * self.weights, np.full(len(x), 0.25)])
+
+
+def test_reasons_of_a_linear_model_by_hand() -> None:
+    rows = pl.DataFrame({"c": [4.0, None, 0.0], "b": [1.0, -0.1, None], "a": [-3.0, 0.05, 0.0]})
+    # Row 1: c 2, b -1, a -6. Row 2: b 0.1 and a 0.1 tie, the name decides. Row 3: nothing moves it.
+    single = [float(np.float32(0.05)) * 2, float(np.float32(0.1))]
+    assert reasons(_Linear(), rows, ["a", "b", "c"]).rows() == [
+        ("a", -3.0, -6.0, "c", 4.0, 2.0, "b", 1.0, -1.0),
+        ("a", 0.05, single[0], "b", -0.1, single[1], None, None, None),
+        (None,) * 9,
     ]
-    assert reasons(values[:, 1:2].repeat(2, axis=1), ["a"]).rows()[0] == ("a (-0.50)", None, None)
+
+
+def test_a_fitted_linear_model_explains_itself_by_hand() -> None:
+    """Prepared by hand: signed logarithm, less the mean, over the deviation, times the coefficient."""
+    linear = Linear(("a", "b"), np.array([1.0, 0.0]), np.array([0.5, 1.0]), np.array([0.3, -0.2]), -1.5, 1, True)
+    rows = pl.DataFrame({"a": [float(np.e**2 - 1), None], "b": [float(1 - np.e), 0.0]})
+    found = reasons(linear, rows, ["a", "b"])
+    # (2 - 1) / 0.5 * 0.3 = 0.6 and (-1 - 0) / 1 * -0.2 = 0.2; an unknown value is the mean and moves nothing.
+    assert found["reason_1"].to_list() == ["a", None]
+    assert found["reason_1_contribution"][0] == pytest.approx(0.6, abs=1e-6)
+    assert found["reason_2"].to_list() == ["b", None]
+    assert found["reason_2_contribution"][0] == pytest.approx(0.2, abs=1e-6)
+    assert found["reason_3"].null_count() == 2  # a model of two features
+    margin = linear.margin(matrix(rows, ["a", "b"]))
+    np.testing.assert_allclose(margin, [-1.5 + 0.6 + 0.2, -1.5], atol=1e-6)
+
+
+def test_blocks_of_customers_change_nothing(
+    trained: Training, now: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = scored(trained.model, now)
+    monkeypatch.setattr(explain, "_BLOCK", 50)
+    assert scored(trained.model, now).equals(whole)
 
 
 def test_summary_ranks_by_size_and_keeps_the_sign() -> None:
@@ -132,7 +187,7 @@ def test_a_baseline_gives_everybody_its_base_rate(now: pl.DataFrame) -> None:
     assert set(scores["p_hat"]) == {model["base_rate"]}
     assert 0 < model["base_rate"] < 0.01
     assert set(scores["model_status"]) == {"insufficient_data"}
-    assert scores["reason_1"].null_count() == scores.height
+    assert scores.select(REASON_COLUMNS).null_count().row(0) == (scores.height,) * 9
     assert scores["margin"][0] == pytest.approx(np.log(model["base_rate"] / (1 - model["base_rate"])))
 
 

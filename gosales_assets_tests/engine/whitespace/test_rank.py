@@ -82,7 +82,8 @@ def test_explanations_carry_the_score() -> None:
     assert (first["top_1"], first["top_2"]) == ("p_icp_pct", "lift_norm")
     assert first["top_2_value"] == pytest.approx(0.2 / 0.9)
     assert (first["mb_lift_max"], first["mb_lift_mean"], first["mb_top_sku"]) == (2.0, 1.5, "X")
-    assert first["reason_1"] == "rfm__all__gp__12m (+0.42)"
+    assert [first[f"reason_1{part}"] for part in ("", "_value", "_contribution")] == ["rfm__all__gp__12m", 1250, 0.42]
+    assert first["why"] == "rfm__all__gp__12m: 1250 (raises)"
     assert why["mb_top_sku"].to_list() == ["X", "Y", None, None]
 
 

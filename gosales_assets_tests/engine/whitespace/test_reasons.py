@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import polars as pl
 import pytest
 
+from gosales_assets.engine.features.registry import descriptions
+from gosales_assets.engine.modeling.explain import REASON_SCHEMA, no_reasons
 from gosales_assets.engine.whitespace.components import scaled_weights
-from gosales_assets.engine.whitespace.reasons import FALLBACK_REASON, finish, is_sensitive, top_two, with_reason
+from gosales_assets.engine.whitespace.reasons import (
+    FALLBACK_REASON,
+    finish,
+    is_sensitive,
+    top_two,
+    with_reason,
+    with_why,
+)
+from gosales_assets.settings import Settings
 
 
 def reason(p: float, multiple: float | None, lift: float = 0.0, als: float = 0.0, ev: float = 0.0) -> str:
@@ -80,3 +92,76 @@ def test_top_two_by_value_then_by_order() -> None:
     assert got["t_1_value"].to_list() == [0.3, 0.2, 0.4, None]
     assert got["t_2"].to_list() == ["C", "B", None, None]
     assert got["t_2_value"].to_list() == [0.2, 0.2, None, None]
+
+
+# --- the model's reasons in plain words
+
+DESCRIPTIONS = {
+    "lines": "Number of lines of the target in the 12 months up to the cutoff; null without one.",
+    "old": "1 when the first line is over 730 days ago; null without one.",
+    "mean": "Mean age of the owner.",
+}
+
+
+def why(*told: tuple[str | None, float | None, float | None], division: str = "Printers") -> str | None:
+    """``why`` of one row with these reasons."""
+    padded = [*told, *[(None, None, None)] * (3 - len(told))]
+    row = [item for reason in padded for item in reason]
+    frame = pl.DataFrame([row], schema=REASON_SCHEMA, orient="row")
+    frame = frame.with_columns(division_name=pl.lit(division))
+    return with_why(frame, DESCRIPTIONS, date(2024, 6, 30))["why"][0]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (4.0, "4"),
+        (0.0, "0"),
+        (-0.25, "-0.25"),
+        (12.3456, "12.35"),
+        (10.0, "10"),
+        (99.994, "99.99"),
+        (99.996, "100"),
+        (-1250.4, "-1250"),
+        (1e9, "1000000000"),
+        (0.001, "almost 0"),
+        (-0.001, "almost 0"),
+        (None, "unknown"),
+    ],
+)
+def test_values_as_people_write_them(value: float | None, text: str) -> None:
+    assert why(("lines", value, 0.1)) == (
+        f"Number of lines of Printers in the 12 months up to 2024-06-30: {text} (raises)"
+    )
+
+
+def test_a_yes_or_no_is_said_so() -> None:
+    assert why(("old", 1.0, -0.1)) == "First line is over 730 days ago: yes (lowers)"
+    assert why(("own__is_owner", 0.0, 0.2)) == "Customer owns Printers: no (raises)"
+    assert why(("old", None, -0.1)) == "First line is over 730 days ago: unknown (lowers)"
+
+
+def test_reasons_stand_in_their_order_and_fewer_than_three_are_fewer() -> None:
+    assert why(("b", 2.0, -0.5), ("a", None, 0.1)) == "b: 2 (lowers); a: unknown (raises)"
+    assert why() is None
+
+
+def test_a_sensitive_reason_is_left_out_of_the_words() -> None:
+    assert why(("mean", 40.0, 0.5), ("b", 2.0, 0.1)) == "b: 2 (raises)"
+    assert why(("mean", 40.0, 0.5)) is None
+    assert why(("lines", 1.0, 0.5), division="Veteran") is None
+
+
+def test_every_declared_feature_can_be_said() -> None:
+    """In words of the registry, about a division and a day, short enough to be read."""
+    settings = Settings()
+    products = settings.products
+    known = descriptions(settings.features, products.divisions, products.skus)
+    assert len(known) > 150
+    frame = no_reasons(len(known)).with_columns(
+        reason_1=pl.Series(list(known)), reason_1_value=1.0, reason_1_contribution=0.5, division_name=pl.lit("Printers")
+    )
+    said = with_why(frame, known, date(2024, 6, 30))["why"]
+    assert said.null_count() == 0
+    assert not said.str.contains("the target|the cutoff|null|__").any()
+    assert said.str.len_chars().max() < 160

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from gosales_assets.engine.modeling.explain import REASON_COLUMNS, REASON_SCHEMA
 from gosales_assets.engine.whitespace.basket import RULE_SCHEMA
 from gosales_assets.engine.whitespace.rank import Whitespace, rank_whitespace
 from gosales_assets.settings import FeatureSettings, ReleaseSettings, WhitespaceSettings
@@ -43,16 +44,21 @@ def scores(division: str, p: Sequence[float | None], ids: Sequence[str] | None =
         "model_status": "ok",
         "calibration_method": "platt",
         "model_version": "0" * 64,
-        "reason_1": "rfm__all__gp__12m (+0.42)",
-        "reason_2": None,
-        "reason_3": None,
+        **dict.fromkeys(REASON_COLUMNS),
+        "reason_1": "rfm__all__gp__12m",
+        "reason_1_value": 1250.0,
+        "reason_1_contribution": 0.42,
         "context__gp_recent": 0.0,
         "context__tx_recent": 1,
         "context__gp_life": 0.0,
         "context__recency_days": 10,
     }
-    text = {"reason_2": pl.String, "reason_3": pl.String, "ownership": pl.String}
-    types: dict[str, Any] = {**text, "context__recency_days": pl.Int32, "context__gp_recent": pl.Float64}
+    types: dict[str, Any] = {
+        **REASON_SCHEMA,
+        "ownership": pl.String,
+        "context__recency_days": pl.Int32,
+        "context__gp_recent": pl.Float64,
+    }
     values = {**base, **columns}
     return pl.DataFrame(
         {

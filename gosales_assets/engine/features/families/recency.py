@@ -42,7 +42,7 @@ def declare_features(plan: Plan) -> Iterator[Feature]:
             LIFE,
             "Float64",
             _log,
-            f"ln(1 + days since {since}); null without one.",
+            f"Logarithm of the days since {since}; ln(1 + days); null without one.",
             null_policy="null",
             adjacent=True,
         )
@@ -54,7 +54,7 @@ def declare_features(plan: Plan) -> Iterator[Feature]:
                 LIFE,
                 "Float64",
                 partial(_decay, half_life=half_life),
-                f"2^(-d/{half_life}) for d days since {since}; null without one.",
+                f"Freshness of {since}, halved every {half_life} days; 2^(-days/{half_life}); null without one.",
                 label=f"hl{half_life}",
                 null_policy="null",
                 adjacent=True,
