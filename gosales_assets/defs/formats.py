@@ -80,8 +80,7 @@ def encode(artifact: Artifact, value: Any) -> bytes:
         case "parquet", pl.DataFrame() | pl.LazyFrame():
             frame = value.lazy().collect()
             buffer = io.BytesIO()
-            # Tables are sorted by customer and read whole: smallest and largest values of a part let no reader skip it.
-            frame.write_parquet(buffer, compression="zstd", compression_level=_ZSTD_LEVEL, statistics=False)
+            frame.write_parquet(buffer, compression="zstd", compression_level=_ZSTD_LEVEL)
             return buffer.getvalue()
         case "csv", pl.DataFrame() | pl.LazyFrame():
             buffer = io.BytesIO()
