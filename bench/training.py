@@ -31,7 +31,7 @@ from gosales_assets.settings import Settings
 from gosales_assets.taxonomy import Target
 
 #: More customers than this are measured on one target: its fits alone take long enough to be told from noise.
-ALL_TARGETS_UP_TO = 2_000
+ALL_TARGETS_UP_TO = 10_000
 
 
 @dataclass
