@@ -140,7 +140,7 @@ def real(customers: None, folder: Path) -> dict[str, Any]:
     everyone = pl.concat(cells)
     rows = everyone.filter("whitespace")
     by_division = {
-        part["division"][0]: {"all": _beside(part), "whitespace": _beside(part.filter("whitespace"))}
+        part["division"][0]: {"all": beside(part), "whitespace": beside(part.filter("whitespace"))}
         for part in everyone.partition_by("division", maintain_order=True)
     }
     return {
@@ -334,7 +334,7 @@ def _ranking(rows: pl.DataFrame, by: str, label: str) -> dict[str, float]:
     return {name: round(difference.a, 4) for name, difference in found.items()}
 
 
-def _beside(part: pl.DataFrame) -> dict[str, Any]:
+def beside(part: pl.DataFrame) -> dict[str, Any]:
     """Ours and the baselines on one department: means over the cutoffs at which both outcomes occur."""
     cells = [c for c in part.partition_by("cell", maintain_order=True) if c["label"].n_unique() == 2]
     if not cells:

@@ -24,7 +24,7 @@ from bench.world import assets_path, customers_path, facts_path, settings_of
 from gosales_assets.engine.features import build_features, customer_base, feature_list, feature_specs
 from gosales_assets.engine.labels.build import build_labels
 from gosales_assets.engine.modeling.folds import fold_customer_overlap
-from gosales_assets.engine.modeling.linear import Linear
+from gosales_assets.engine.modeling.linear import Linear, unfitted
 from gosales_assets.engine.modeling.rows import History
 from gosales_assets.engine.modeling.train import train
 from gosales_assets.settings import Settings
@@ -203,19 +203,10 @@ def repeated_bare() -> Iterator[Fits]:
         Linear.fit = fit_linear  # type: ignore[method-assign]
 
 
-def _pipeline(*, inverse_penalty: float, l1_ratio: float, balanced: bool, max_iter: int, seed: int) -> Any:
+def _pipeline(**parameters: Any) -> Any:
     """The linear candidate as a scikit-learn pipeline."""
     from sklearn.impute import SimpleImputer
-    from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    regression = LogisticRegression(
-        C=inverse_penalty,
-        l1_ratio=l1_ratio,
-        class_weight="balanced" if balanced else None,
-        solver="saga" if l1_ratio else "lbfgs",
-        max_iter=max_iter,
-        random_state=seed,
-    )
-    return make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler(), regression)
+    return make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler(), unfitted(**parameters))

@@ -3,12 +3,15 @@
 import json
 import math
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from bench.__main__ import main
+from bench.limit import beside
 from bench.report import TARGETS, assemble
 from bench.run import Clock
 from bench.timing import growth_exponent, in_turns
@@ -22,6 +25,7 @@ from bench.worth import (
     Judged,
     everything_on,
     feature_sets,
+    sets_for,
     summary,
     weighted_auc,
 )
@@ -195,6 +199,42 @@ def test_the_sets_of_features_add_their_families_to_the_core():
     for name, families in CHOSEN.items():
         assert {family[n] for n in set(sets[name]) - set(sets["core"])} - {"src"} == set(families)
     assert not {"xdiv", "mb"} & {family[n] for n in sets["alone"]}
+
+
+def test_a_large_world_is_asked_for_the_documented_effects_only():
+    sets = {name: [name] for name in ("core", *CHOSEN, "all", "alone", "alone + basket")}
+    assert list(sets_for(EXPIRY[0], sets, effects_only=True)) == ["core", "assets"]
+    assert list(sets_for(BASKET[0], sets, effects_only=True)) == ["alone", "alone + basket"]
+    assert set(sets_for(BASKET[0], sets, effects_only=False)) == set(sets)
+    assert set(sets_for(EXPIRY[0], sets, effects_only=False)) == set(sets) - {"alone", "alone + basket"}
+    whole = judged(gain=0.4)
+    few = [replace(j, margin={n: j.margin[n] for n in sets_for(j.target, sets, effects_only=True)}) for j in whole]
+    small, large = summary(whole), summary(few)
+    assert large["gains"] == {}
+    assert large["expiry"] == small["expiry"]
+    document = assemble({"worth": {"10000": small, "30000": large}}, [], {})
+    assert [v["at"] for v in document["verdicts"]] == ["10000 customers", "30000 customers", "30000 customers"]
+
+
+def test_a_department_is_judged_by_the_cells_that_can_judge():
+    # One cell of four with the buyer first by ours and last by recency; a second one without a buyer says nothing.
+    cell = pl.DataFrame(
+        {
+            "customer_id": ["a", "b", "c", "d"],
+            "cell": "x",
+            "label": [1, 0, 0, 0],
+            "p": [0.5, 0.5, 0.0, 0.0],
+            "ours": [4.0, 3.0, 2.0, 1.0],
+            "counts": [1.0, 1.0, 1.0, 1.0],
+            "recency": [1.0, 2.0, 3.0, 4.0],
+        }
+    )
+    nobody = cell.with_columns(cell=pl.lit("y"), label=pl.lit(0, pl.Int64))
+    found = beside(pl.concat([cell, nobody]))
+    assert (found["cells"], found["positives"]) == (1, 1)
+    assert [found[by]["auc"] for by in ("ours", "counts", "recency")] == [1.0, 0.5, 0.0]
+    assert found["brier"] == pytest.approx((0.25 + 0.25) / 4)
+    assert beside(nobody) == {"cells": 0}
 
 
 def limit_of(**changes):

@@ -13,10 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from sklearn.linear_model import LogisticRegression
 
 Floats = NDArray[np.float64]
 
@@ -105,17 +108,9 @@ class Linear:
         seed
             Order in which the stochastic solver visits rows; ridge does not use it.
         """
-        from sklearn.linear_model import LogisticRegression
-
         standard, mean, scale = _learn(z)
-        regression = LogisticRegression(
-            C=inverse_penalty,
-            l1_ratio=l1_ratio,
-            class_weight="balanced" if balanced else None,
-            solver="saga" if l1_ratio else "lbfgs",
-            max_iter=max_iter,
-            tol=_TOLERANCE,
-            random_state=seed,
+        regression = unfitted(
+            inverse_penalty=inverse_penalty, l1_ratio=l1_ratio, balanced=balanced, max_iter=max_iter, seed=seed
         )
         regression.fit(standard, y)
         iterations = int(regression.n_iter_.max())
@@ -199,6 +194,23 @@ class Linear:
             document["iterations"],
             document["converged"],
         )
+
+
+def unfitted(
+    *, inverse_penalty: float, l1_ratio: float, balanced: bool, max_iter: int, seed: int
+) -> LogisticRegression:
+    """The regression that a fit runs on standardised features; parameters as in `Linear.fit`."""
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression(
+        C=inverse_penalty,
+        l1_ratio=l1_ratio,
+        class_weight="balanced" if balanced else None,
+        solver="saga" if l1_ratio else "lbfgs",
+        max_iter=max_iter,
+        tol=_TOLERANCE,
+        random_state=seed,
+    )
 
 
 def _learn(z: Floats) -> tuple[Floats, Floats, Floats]:

@@ -227,8 +227,9 @@ def _facts(lines: pl.DataFrame, fields: pl.DataFrame, spec: SalesLog) -> pl.Data
         )
     )
     facts = facts[_in_order(facts)]
-    of_record = (fields[c].gather(facts[ROW]) for c in ("branch", "rep", "invoice_date"))
-    return facts.with_columns(of_record).select(*facts.columns[:9], "branch", "rep", "invoice_date", "revenue")
+    of_record = ("branch", "rep", "invoice_date")
+    facts = facts.with_columns(fields[c].gather(facts[ROW]) for c in of_record)
+    return facts.select(pl.exclude(*of_record, "revenue", ROW), *of_record, "revenue")
 
 
 def _first_seen(fields: pl.DataFrame, accepted: pl.Series) -> pl.DataFrame:
