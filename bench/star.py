@@ -1,4 +1,4 @@
-"""The star build against a plain Polars scan-and-write of the same log.
+"""The star build against a plain Polars scan-and-write of the files it reads: the log, and the two tables beside it.
 
 Belongs here: reading files, building the star and encoding its files, as the stage does; and the plain copy. Does
 not belong here: judging schemas and recording, which is what `bench.run` measures.
@@ -6,13 +6,14 @@ not belong here: judging schemas and recording, which is what `bench.run` measur
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from bench.timing import compared, in_turns, peak_mb
-from bench.world import LOGS, settings_of
+from bench.world import LOGS, files_of, settings_of
 from gosales_assets import sources
 from gosales_assets.catalog import CATALOG
 from gosales_assets.defs.formats import encode
@@ -37,18 +38,15 @@ def _measure(name: str, folder: Path) -> dict[str, float]:
     out = folder / "star"
     out.mkdir(exist_ok=True)
     settings = settings_of(folder, name)
-    log = Path(settings.sources.sales_log.path[0])
-    built, plain = in_turns(
-        lambda: write(build(settings), out), lambda: scan_and_write(log, out / "plain_copy.parquet")
-    )
+    read = files_of(folder, name)
+    built, plain = in_turns(lambda: write(build(settings), out), lambda: scan_and_write(read, out))
     return compared(built, plain)
 
 
 def build(settings: Settings) -> Star:
     """Read the log and its side tables, and build the star."""
-    log = sources.read_sales_log(settings.sources.sales_log, settings.products)
     return build_star(
-        log.records,
+        sources.read_sales_log(settings.sources.sales_log, settings.products).records,
         spec=settings.sources.sales_log,
         taxonomy=settings.products,
         etl=settings.etl,
@@ -65,7 +63,8 @@ def write(star: Star, out: Path) -> None:
             (out / artifact.filename).write_bytes(encode(artifact, value))
 
 
-def scan_and_write(log: Path, out: Path) -> None:
-    """The least that reads a log and stores it: no type is parsed, no row looked at."""
-    frame = pl.scan_csv(log, infer_schema=False) if log.suffix == ".csv" else pl.scan_parquet(log)
-    frame.sink_parquet(out)
+def scan_and_write(files: Sequence[Path], out: Path) -> None:
+    """The least that reads files and stores them: no type is parsed, no row looked at."""
+    for path in files:
+        frame = pl.scan_csv(path, infer_schema=False) if path.suffix == ".csv" else pl.scan_parquet(path)
+        frame.sink_parquet(out / f"plain_{path.stem}.parquet")

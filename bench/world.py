@@ -19,6 +19,9 @@ LOGS: dict[str, tuple[Literal["wide", "tidy"], str]] = {
     "tidy_parquet": ("tidy", "tidy.parquet"),
 }
 
+#: The tables beside the log that are read.
+SIDE = ("industry_enrichment", "customer_assets")
+
 ROOT = Path(__file__).resolve().parent.parent
 DEMO = ROOT / "gosales.yaml"
 SEED = 7
@@ -34,7 +37,7 @@ def settings_of(folder: Path, log: str) -> Settings:
     log
         Which of its logs.
     """
-    side = {name: {"path": str(folder / f"{name}.csv")} for name in ("industry_enrichment", "customer_assets")}
+    side = {name: {"path": str(folder / f"{name}.csv")} for name in SIDE}
     end = SampleWorld().end.isoformat()
     source = {"kind": "files", "layout": LOGS[log][0], "path": [str(log_path(folder, log))], "as_of": end}
     return Settings.load(DEMO, environ={}, overrides={"sources": {"sales_log": source, **side}})
@@ -98,6 +101,11 @@ def _under_new_names(world: pl.LazyFrame, copy: int) -> pl.LazyFrame:
 
 def log_path(folder: Path, log: str) -> Path:
     return folder / LOGS[log][1]
+
+
+def files_of(folder: Path, log: str) -> list[Path]:
+    """The files that `settings_of` reads."""
+    return [log_path(folder, log), *(folder / f"{name}.csv" for name in SIDE)]
 
 
 def facts_path(folder: Path) -> Path:

@@ -80,7 +80,7 @@ def encode(artifact: Artifact, value: Any) -> bytes:
         case "parquet", pl.DataFrame() | pl.LazyFrame():
             frame = value.lazy().collect()
             buffer = io.BytesIO()
-            frame.write_parquet(buffer, compression="zstd", compression_level=_ZSTD_LEVEL)
+            frame.write_parquet(buffer, compression="zstd", compression_level=_ZSTD_LEVEL, statistics=False)
             return buffer.getvalue()
         case "csv", pl.DataFrame() | pl.LazyFrame():
             buffer = io.BytesIO()

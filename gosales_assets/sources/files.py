@@ -34,9 +34,9 @@ from gosales_assets.sources.errors import SourceError
 CHUNK = 1 << 20
 SOURCE_COLUMN = "_source_file"
 UNREADABLE_COLUMN = "_unreadable"
-#: Bytes of a file whose records are kept in memory, so that it is parsed once. A larger one is parsed to see that it
-#: can be, and again when it is used.
-_KEPT_BYTES = 1 << 29
+#: Bytes of a file whose records are kept in memory, so that it is parsed once. A larger one, and one with lines that do
+#: not fit its headers, is parsed to see that it can be, and again when it is used.
+_KEPT_BYTES = 1 << 31
 #: Fields looked at beyond the last header.
 _BEYOND = ("_beyond_1", "_beyond_2", "_beyond_3")
 _BOMS = (
@@ -305,14 +305,19 @@ def _whole_lines(source: Path, headers: list[str], separator: str, path: Path) -
     options = {"schema": places, "missing_columns": "insert", "truncate_ragged_lines": True}
     frame = _scan(source, separator, has_header=True, path=path, **options)
     frame = frame.rename(dict(zip(places, [*headers, *_BEYOND], strict=True)))
-    if source.stat().st_size <= _KEPT_BYTES:
-        # In one piece, as every later step wants it; made whole before anything else takes memory.
-        frame = _collect(frame, path).rechunk().lazy()
-    # Every column is parsed: a reader that wants a few of them only would not notice a line it cannot trust.
-    filled = _collect(frame.select(pl.all().count()), path)
-    if not filled.select(pl.sum_horizontal(_BEYOND)).item():
-        return frame.select(headers)
     surplus = pl.any_horizontal(pl.col(c).is_not_null() for c in _BEYOND)
+    # Every column is parsed: a reader that wants a few of them only would not notice a line it cannot trust.
+    if source.stat().st_size <= _KEPT_BYTES:
+        kept = _collect(frame.select(*headers, surplus.alias(_BEYOND[0])), path)
+        fit = not kept.drop_in_place(_BEYOND[0]).any()
+        whole = kept.lazy()
+    else:
+        fit = not _collect(frame.select(pl.col(headers).count(), surplus.any().alias(_BEYOND[0])), path)[
+            _BEYOND[0]
+        ].any()
+        whole = frame.select(headers)
+    if fit:
+        return whole
     text = pl.concat_str([*headers, *_BEYOND], separator=separator, ignore_nulls=True)
     return frame.select(
         *(pl.when(~surplus).then(pl.col(h)).alias(h) for h in headers),

@@ -52,8 +52,8 @@ def count_rows(
     profits = dict(fates.group_by("status").agg(pl.col("gp_cents").sum()).iter_rows())
     literal_zero = int(log.noughts.filter(log.status == ACCEPTED).sum() or 0)
     left_out = accepted_lines.filter("excluded")
-    inside = accepted_lines.filter(~pl.col("excluded"))
-    zero = inside.filter((pl.col("gp_cents").fill_null(0) == 0) & (pl.col("quantity").fill_null(0) == 0))
+    nothing = pl.all_horizontal(pl.col("gp_cents", "quantity").fill_null(0) == 0)
+    zero = int(accepted_lines.select((~pl.col("excluded") & nothing).sum()).item() or 0)
     unknown = log.breaches.filter(violation_type="unparseable_amount").height + log.currencies.unknown
     counts: list[tuple[str, str, int, int | None]] = [
         ("sales_log", "raw", raw, _total(log.lines)),
@@ -67,7 +67,7 @@ def count_rows(
             _total(accepted_lines),
         ),
         ("fact_transactions", "excluded_division", left_out.height, _total(left_out)),
-        ("fact_transactions", "zero_line", zero.height + literal_zero, 0),
+        ("fact_transactions", "zero_line", zero + literal_zero, 0),
         ("fact_transactions", "written", facts.height, facts.select(whole_cents("gross_profit").sum()).item()),
         ("fact_events", "written", events.height, None),
         *((table, stage, n, None) for table, stage, n in side),

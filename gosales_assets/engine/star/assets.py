@@ -190,37 +190,37 @@ def _typed(received: pl.DataFrame) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
 
 def _with_customer(assets: pl.DataFrame, names: pl.DataFrame) -> pl.DataFrame:
     """Add ``customer_match`` and ``ambiguous``, and the id of customers found by name."""
-    full = name_key("customer_name")
-    keyed = pl.concat(
-        names.select(rank=pl.lit(rank, pl.Int8), name_norm=key, owner="customer_id")
-        for rank, key in enumerate((full, unprefixed(full)))
-    )
-    told = (
-        keyed.lazy()
-        .drop_nulls("name_norm")
-        .group_by("rank", "name_norm")
+    nobody = pl.col("customer_id").is_null()
+    by_id = assets.filter(~nobody).with_columns(customer_match=pl.lit("id"), ambiguous=pl.lit(False))
+    nameless = _with_keys(assets.filter(nobody))
+    known = _with_keys(names).lazy().select("_full", "_bare", owner="customer_id")
+    by_full, by_bare = (
+        known.join(nameless.lazy(), on=key, how="semi")
+        .group_by(key)
         .agg(owner=pl.col("owner").min(), several=pl.col("owner").n_unique() > 1)
-        .collect()
+        for key in ("_full", "_bare")
     )
-    by_full, by_bare = (told.filter(rank=rank).drop("rank") for rank in (0, 1))
     # A full name that several customers have stays ambiguous: the shorter one says less.
     several = pl.coalesce("several", "several_bare").fill_null(False)
     owner = pl.when(~several).then(pl.coalesce("owner", "owner_bare"))
-    nobody = pl.col("customer_id").is_null()
-    by_id = assets.filter(~nobody).with_columns(customer_match=pl.lit("id"), ambiguous=pl.lit(False))
     by_name = (
-        assets.filter(nobody)
-        .with_columns(_full=full, _bare=unprefixed(full))
-        .join(by_full, left_on="_full", right_on="name_norm", how="left")
-        .join(by_bare, left_on="_bare", right_on="name_norm", how="left", suffix="_bare")
+        nameless.lazy()
+        .join(by_full, on="_full", how="left")
+        .join(by_bare, on="_bare", how="left", suffix="_bare")
         .with_columns(
             customer_id=owner,
             customer_match=pl.when(owner.is_not_null()).then(pl.lit("name")).otherwise(pl.lit("none")),
             ambiguous=several,
         )
         .select(by_id.columns)
+        .collect()
     )
     return pl.concat([by_id, by_name])
+
+
+def _with_keys(named: pl.DataFrame) -> pl.DataFrame:
+    """Add the forms of a name that are compared: whole, and without the number in front."""
+    return named.with_columns(_full=name_key("customer_name")).with_columns(_bare=unprefixed("_full"))
 
 
 def _with_product(assets: pl.DataFrame, items: pl.DataFrame, taxonomy: Taxonomy) -> pl.DataFrame:

@@ -20,7 +20,7 @@ import polars as pl
 from gosales_assets.engine.findings import Finding, Severity
 from gosales_assets.engine.star.accounts import count_rows
 from gosales_assets.engine.star.checksums import checksums
-from gosales_assets.engine.star.coding import as_texts, coded
+from gosales_assets.engine.star.coding import as_texts, coded, in_order
 from gosales_assets.engine.star.contracts import Judge, violations
 from gosales_assets.engine.star.events import fact_events
 from gosales_assets.engine.star.headers import Headers, map_headers
@@ -46,8 +46,8 @@ if TYPE_CHECKING:
 #: Order of the facts; complete, so that it does not depend on the order of the log.
 FACT_ORDER = (
     "customer_id",
-    "invoice_id",
     "order_date",
+    "invoice_id",
     "product_sku",
     "product_division",
     "gross_profit",
@@ -121,10 +121,11 @@ def build_star(
     headers = map_headers(schema.names(), spec, taxonomy)
     unmapped = unmapped_columns(records, headers)
 
-    log = empty_log() if headers.blocked else read_log(records, headers, spec, taxonomy, etl)
     raw = records.select(pl.len()).collect().item()
+    log = empty_log() if headers.blocked else read_log(records, headers, spec, taxonomy, etl)
+    del records  # a log that was kept in memory is as large as everything made of it
     accepted = log.status == ACCEPTED
-    accepted_lines = log.lines.filter(accepted.gather(log.lines[ROW]))
+    counts = accepted.gather(log.lines[ROW])
     first_seen = _first_seen(log.fields, accepted)
 
     def customers() -> Parties:
@@ -141,29 +142,33 @@ def build_star(
         )
 
     def sales() -> tuple[pl.DataFrame, pl.DataFrame]:
-        facts = _facts(accepted_lines, log.fields, spec)
+        facts = _facts(log.lines, counts, log.fields, spec)
         return facts, fact_events(facts, taxonomy)
 
     made, (facts, events) = side_by_side(customers, sales)
-    suspects = twins(made.dim_customer)
-    told = violations(
-        log.breaches,
-        log.fields["source_row_id"],
-        _about_columns(headers, unmapped, judge),
-        [made.breaches, suspects],
-        judge,
-    )
-    # All has been said of single records: their texts are let go before the widest table is made.
-    log, accepted_lines = log.without_texts(), accepted_lines.select("gp_cents", "quantity", "excluded")
+
+    def told() -> tuple[pl.DataFrame, pl.DataFrame]:
+        suspects = twins(made.dim_customer)
+        about_columns = _about_columns(headers, unmapped, judge)
+        return suspects, violations(
+            log.breaches, log.fields["source_row_id"], about_columns, [made.breaches, suspects], judge
+        )
+
+    (suspects, broken), written = side_by_side(told, lambda: as_texts(facts))
+    # All has been said of single records: their texts are let go.
+    accepted_lines = log.lines.select("gp_cents", "quantity", "excluded").filter(counts)
+    log = log.without_texts()
     curated = {
-        "fact_transactions": as_texts(facts),
+        "fact_transactions": written,
         "dim_customer": made.dim_customer,
         "fact_events": events,
         "fact_assets": made.fact_assets,
         "account_status": made.account_status,
     }
-    snapshot = schema_snapshot(schema, headers.roles, curated)
-    row_counts = count_rows(raw, raw if headers.blocked else 0, log, accepted_lines, facts, events, made.counts)
+    snapshot, row_counts = side_by_side(
+        lambda: schema_snapshot(schema, headers.roles, curated),
+        lambda: count_rows(raw, raw if headers.blocked else 0, log, accepted_lines, facts, events, made.counts),
+    )
     unreadable = "; ".join(f"column {m.column!r} is missing" for m in headers.missing if m.fatal)
     changes = drift(previous_snapshot, snapshot)
     later = log.breaches.filter(violation_type="date_after_max")[ROW].n_unique()
@@ -195,23 +200,23 @@ def build_star(
     return Star(
         **curated,
         row_counts=row_counts,
-        contract_violations=told,
+        contract_violations=broken,
         schema_snapshot=snapshot,
         checksums=sums,
         findings=findings,
     )
 
 
-def _facts(lines: pl.DataFrame, fields: pl.DataFrame, spec: SalesLog) -> pl.DataFrame:
-    """Lines that say something and are not left out, with the fields of their record, in `FACT_ORDER`."""
-    something = (pl.col("gp_cents").fill_null(0) != 0) | (pl.col("quantity").fill_null(0) != 0)
-    saying = lines.filter(~pl.col("excluded") & something).rechunk()
+def _facts(lines: pl.DataFrame, counts: pl.Series, fields: pl.DataFrame, spec: SalesLog) -> pl.DataFrame:
+    """Lines that count, say something and are not left out, with the fields of their record, in `FACT_ORDER`."""
+    something = pl.any_horizontal(pl.col("gp_cents", "quantity").fill_null(0) != 0)
+    unread = ("excluded", "known_sku", "stands_for")
+    saying = lines.select(pl.exclude(unread)).filter(lines.select(~pl.col("excluded") & something & counts).to_series())
+    saying = saying.rechunk()
     revenue = pl.col("revenue") if "revenue" in saying.columns else pl.lit(None, pl.Float64)
     facts = (
-        saying.with_columns(
-            fields[c].gather(saying[ROW]) for c in ("customer_id", "invoice_id", "order_date", "source_row_id")
-        )
-        .pipe(with_invoice, per_record=spec.layout == "wide")
+        saying.with_columns(fields[c].gather(saying[ROW]) for c in ("customer_id", "order_date", "source_row_id"))
+        .pipe(with_invoice, fields["invoice_id"], per_record=spec.layout == "wide")
         .select(
             "customer_id",
             "invoice_id",
@@ -236,27 +241,55 @@ def _first_seen(fields: pl.DataFrame, accepted: pl.Series) -> pl.DataFrame:
     """Customers under each of their names, with the first day: all a dimension needs of many records."""
     records = fields.lazy().select("customer_id", "customer_name", "order_date").filter(accepted)
     # Names are told apart by their hashes: to be taken for one, two names of one customer would have to share theirs.
-    name = pl.col("customer_name").hash().alias("name")
-    first = records.group_by("customer_id", name).agg(pl.col("order_date").min(), pl.col("customer_name").first())
-    return as_texts(first.drop("name").with_columns(text("customer_name")).collect())
+    key = pl.col("customer_name").hash() ^ pl.col("customer_id").to_physical().hash()
+    first = records.group_by(key.alias("key")).agg(
+        pl.col("customer_id", "customer_name").first(), pl.col("order_date").min()
+    )
+    return as_texts(first.drop("key").with_columns(text("customer_name")).collect())
 
 
 def _in_order(facts: pl.DataFrame) -> pl.Series:
     """Row numbers of facts in `FACT_ORDER`.
 
-    Customer and document make one number, which sorts many times faster than keys of several texts; only the lines
-    that share both are sorted by the rest.
+    What shares customer and day is looked at key by key: runs that are in order already are left, and rows that differ
+    from their neighbours are done.
     """
     customer, _ = coded(facts["customer_id"])
-    document = facts["invoice_id"].rank("dense")
-    key = customer.cast(pl.UInt64) * 2**32 + document
-    rows = key.arg_sort()
-    again = key.gather(rows)
-    again = again == again.shift(1)
-    tied = (again | again.shift(-1)).fill_null(False).arg_true()
-    among = rows.gather(tied)
-    rest = facts.select(key.alias("_key"), *FACT_ORDER[2:])[among]
-    return rows.scatter(tied, among.gather(rest.select(pl.arg_sort_by(rest.columns)).to_series()))
+    day = facts["order_date"]
+    rows = in_order(customer, day)
+    run = pl.DataFrame([customer.gather(rows), day.gather(rows)]).select(_run(pl.all())).to_series()
+    at = pl.int_range(facts.height, dtype=pl.UInt32, eager=True)
+    for name in FACT_ORDER[2:]:
+        same = run == run.shift(1)
+        tied = (same | same.shift(-1)).fill_null(False)
+        at, run = at.filter(tied), run.filter(tied)
+        value = _comparable(facts[name]).gather(rows.gather(at)).alias("value")
+        late = (value < value.shift(1)) & (run == run.shift(1))
+        if late.any():
+            mixed = pl.repeat(False, facts.height, dtype=pl.Boolean, eager=True).scatter(run.filter(late), True)
+            some = mixed.gather(run).arg_true()
+            order = some.gather(_by_value(run.gather(some), value.gather(some)))
+            rows = rows.scatter(at.gather(some), rows.gather(at.gather(order)))
+            value = value.scatter(some, value.gather(order))
+        run = pl.DataFrame([run, value]).select(_run(pl.all())).to_series()
+    return rows
+
+
+def _run(columns: pl.Expr) -> pl.Expr:
+    """The number of a row among the runs of rows that are equal in all columns, from 0."""
+    return (pl.any_horizontal(columns != columns.shift(1)).fill_null(True).cum_sum() - 1).alias("run")
+
+
+def _comparable(column: pl.Series) -> pl.Series:
+    """A key whose values compare as they sort: numbered texts by their numbers, null first."""
+    return (coded(column)[0] + 1).fill_null(0) if isinstance(column.dtype, pl.Enum) else column
+
+
+def _by_value(run: pl.Series, value: pl.Series) -> pl.Series:
+    """The order of rows by run, then by value."""
+    if value.dtype.is_integer():
+        return in_order(run, value)
+    return pl.DataFrame([run, value]).select(pl.arg_sort_by("run", "value")).to_series()
 
 
 def _about_columns(

@@ -10,10 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import polars as pl
 
 #: Type of a numbered column without texts.
 NO_TEXTS = pl.Enum([])
+
+#: Numbers up to which a table of all of them is kept, which is cheaper to look up in than to search.
+_MOST_PLACES = 1 << 20
+_MOST_PACKED = 1 << 64
 
 
 def numbered(texts: pl.Series, clean: Callable[[str], pl.Expr] = pl.col) -> pl.Series:
@@ -45,7 +50,7 @@ def numbered(texts: pl.Series, clean: Callable[[str], pl.Expr] = pl.col) -> pl.S
     places = distinct.to_physical()
     table = pl.repeat(None, int(places.max() or 0) + 1, dtype=numbers.dtype, eager=True)  # type: ignore[arg-type]
     assert isinstance(table, pl.Series)
-    return table.scatter(places, numbers).gather(seen.to_physical()).cat.to(kind).alias(texts.name)
+    return table.scatter(places, numbers).gather(seen.to_physical().rechunk()).cat.to(kind).alias(texts.name)
 
 
 def coded(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
@@ -79,6 +84,36 @@ def as_texts(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(texts.gather(numbers).alias(c) for c, (numbers, texts) in of.items())
 
 
+def in_order(*keys: pl.Series) -> pl.Series:
+    """Row numbers in the order of several columns.
+
+    Parameters
+    ----------
+    keys
+        Columns of whole numbers or dates without nulls, the most significant first; rows that are equal in all of them
+        stay in their order.
+
+    Examples
+    --------
+    >>> in_order(pl.Series([1, 0, 1]), pl.Series([5, 9, 3])).to_list()
+    [1, 2, 0]
+    """
+    # Numbers and row in one number: plain numbers sort several times faster than rows do by them.
+    height = len(keys[0])
+    packed, size = np.zeros(height, dtype=np.uint64), height
+    for numbers in (key.to_physical().to_numpy() for key in keys) if height else ():
+        least, most = int(numbers.min()), int(numbers.max())
+        size *= most - least + 1
+        if size > _MOST_PACKED:
+            rows = pl.DataFrame([k.alias(str(i)) for i, k in enumerate(keys)])
+            return rows.select(pl.arg_sort_by(rows.columns, maintain_order=True)).to_series()
+        packed *= np.uint64(most - least + 1)
+        packed += (numbers - numbers.dtype.type(least)).astype(np.uint64)
+    packed *= np.uint64(max(height, 1))
+    packed += np.arange(height, dtype=np.uint64)
+    return (pl.Series(packed).sort() % max(height, 1)).cast(pl.UInt32)
+
+
 def combinations(frame: pl.DataFrame, columns: Sequence[str]) -> tuple[pl.Series, pl.DataFrame]:
     """Number the combinations of several columns of text; what is looked up of each is then looked up once.
 
@@ -104,4 +139,13 @@ def combinations(frame: pl.DataFrame, columns: Sequence[str]) -> tuple[pl.Series
         number = left % (len(texts) + 1)
         found[column] = texts.gather(number.set(number == len(texts), None)).alias(column)
         left = left // (len(texts) + 1)
-    return distinct.search_sorted(key).cast(pl.UInt32), pl.DataFrame([found[c] for c in columns])
+    return _places(distinct, key), pl.DataFrame([found[c] for c in columns])
+
+
+def _places(distinct: pl.Series, key: pl.Series) -> pl.Series:
+    """Where each key stands among the sorted distinct ones."""
+    highest = int(distinct.max() or 0)  # type: ignore[arg-type]
+    if highest > _MOST_PLACES:
+        return distinct.search_sorted(key).cast(pl.UInt32)
+    places = pl.repeat(0, highest + 1, dtype=pl.UInt32, eager=True)
+    return places.scatter(distinct, pl.int_range(len(distinct), dtype=pl.UInt32, eager=True)).gather(key)

@@ -454,7 +454,8 @@ def _event_differences(facts: pl.DataFrame, events: pl.DataFrame, targets: Seque
         .collect()
     )
     sums = events.select(
-        *(whole_cents(f"gp_{t.slug}").sum() for t in targets),
+        # Most are zero, which costs less to leave out than to add.
+        *(whole_cents(pl.col(f"gp_{t.slug}").filter(pl.col(f"gp_{t.slug}") != 0)).sum() for t in targets),
         *(pl.col(f"qty_{t.slug}").sum() for t in targets),
     ).row(0, named=True)
     of_facts: dict[str, float] = {}
@@ -511,7 +512,7 @@ def violations(
     """
     records = breaches.select(
         table_name=pl.lit("sales_log"),
-        row_key=row_key.gather(breaches[ROW]) if breaches.height else pl.lit(None, pl.String),
+        row_key=row_key.gather(breaches[ROW]).cast(pl.String) if breaches.height else pl.lit(None, pl.String),
         column_name="column_name",
         violation_type="violation_type",
         observed_value="observed_value",

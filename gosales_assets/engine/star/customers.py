@@ -69,7 +69,7 @@ def dim_customer(
     Parameters
     ----------
     records
-        Accepted records: ``customer_id``, ``customer_name``, ``order_date``.
+        Customers of the log under each of their names: ``customer_id``, ``customer_name``, ``order_date`` of the first.
     crm
         CRM attributes, typed, one row per customer; may have no rows.
     assets
@@ -143,20 +143,22 @@ def dim_customer(
 
 def _roster(records: pl.DataFrame, crm: pl.DataFrame, assets: pl.DataFrame) -> pl.DataFrame:
     """Customers of all sources, one row each, with their name, its forms for matching, and what the CRM tells."""
-    rows = pl.concat(
+    held = assets.lazy().select(
+        "customer_id",
+        "customer_name",
+        day=pl.when("valid_purchase").then("purchase_date"),
+        rank=pl.lit(_ASSETS, pl.Int8),
+    )
+    # Few names per customer, however many assets; the records come as such already.
+    seen = pl.concat(
         [
             records.lazy().select("customer_id", "customer_name", day="order_date", rank=pl.lit(_SALES_LOG, pl.Int8)),
             crm.lazy().select("customer_id", "customer_name", day="date_created", rank=pl.lit(_CRM, pl.Int8)),
-            assets.lazy().select(
-                "customer_id",
-                "customer_name",
-                day=pl.when("valid_purchase").then("purchase_date"),
-                rank=pl.lit(_ASSETS, pl.Int8),
-            ),
+            held.group_by("customer_id", "customer_name", "rank")
+            .agg(pl.col("day").min())
+            .select("customer_id", "customer_name", "day", "rank"),
         ]
     ).filter(pl.col("customer_id").is_not_null())
-    # Few names per customer and source, however many lines: what follows is small.
-    seen = rows.group_by("customer_id", "rank", "customer_name").agg(pl.col("day").min())
     names = (
         seen.filter(pl.col("customer_name").is_not_null())
         .sort("customer_id", "rank", "day", "customer_name", nulls_last=True)
@@ -175,7 +177,6 @@ def _roster(records: pl.DataFrame, crm: pl.DataFrame, assets: pl.DataFrame) -> p
         .join(names, on="customer_id", how="left")
         .join(_told_by_crm(crm.lazy()), on="customer_id", how="left")
         .with_columns(customer_name_norm=name_key("customer_name"), customer_prefix_id=name_prefix_id("customer_name"))
-        .sort("customer_id")
         .collect()
     )
 
@@ -225,8 +226,10 @@ def _accepted(matches: pl.DataFrame | None, by_name: pl.DataFrame) -> tuple[pl.D
     pairs = pl.DataFrame(schema=schema) if matches is None else matches.select(
         customer_name_norm=name_key("customer_name"), matched_name=name_key("matched_name"), score=amount("score")
     )  # fmt: skip
-    known = pl.col("matched_name").is_in(by_name["norm"].to_list()).fill_null(False)
-    idle = pairs.filter(~known).select(row_key="customer_name_norm", observed_value="matched_name")
+    known = pairs.join(by_name, left_on="matched_name", right_on="norm", how="semi")
+    idle = pairs.join(by_name, left_on="matched_name", right_on="norm", how="anti").select(
+        row_key="customer_name_norm", observed_value="matched_name"
+    )
     unknown = breach(
         idle.unique().sort(pl.all()),
         "industry_matches",
@@ -234,7 +237,7 @@ def _accepted(matches: pl.DataFrame | None, by_name: pl.DataFrame) -> tuple[pl.D
         "side_unknown_name",
         "no industry row has this name: not used",
     )
-    kept, _ = one_per_key(pairs.filter(known), "customer_name_norm", ["score", "matched_name"])
+    kept, _ = one_per_key(known, "customer_name_norm", ["score", "matched_name"])
     return kept, unknown
 
 

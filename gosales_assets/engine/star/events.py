@@ -5,13 +5,19 @@ Belongs here: fact_events. Does not belong here: labels of customers; an event i
 
 from __future__ import annotations
 
+from functools import partial
+
 import polars as pl
 
 from gosales_assets.engine.star.coding import as_texts, combinations
+from gosales_assets.engine.star.parallel import side_by_side
 from gosales_assets.engine.star.parsing import QUANTITY_DECIMALS, from_cents, whole_cents
 from gosales_assets.taxonomy import Target, Taxonomy
 
 KEYS = ("customer_id", "order_date", "invoice_id")
+
+#: A quantity in whole parts sums to the same whatever the order.
+_PARTS_OF_UNIT = 10**QUANTITY_DECIMALS
 
 
 def fact_events(facts: pl.DataFrame, taxonomy: Taxonomy) -> pl.DataFrame:
@@ -23,7 +29,7 @@ def fact_events(facts: pl.DataFrame, taxonomy: Taxonomy) -> pl.DataFrame:
     Parameters
     ----------
     facts
-        fact_transactions, in their order: by customer, then document number, then date.
+        fact_transactions, in their order: by customer, then date, then document number.
     taxonomy
         Its targets give the columns, in order of slug.
 
@@ -34,60 +40,49 @@ def fact_events(facts: pl.DataFrame, taxonomy: Taxonomy) -> pl.DataFrame:
         target; sorted by the key.
     """
     targets = sorted(taxonomy.targets, key=lambda t: t.slug)
-    documents, document, place = _documents(facts)
+    changes = pl.any_horizontal(pl.col(k).ne_missing(pl.col(k).shift(1)) for k in KEYS)
+    first = facts.select(changes).to_series()
     # A line is looked up by the number of its product, and summed by the number of its document.
     product, products = combinations(facts, ("product_sku", "product_division"))
-    lines = facts.lazy().select("quantity", gp_cents=whole_cents("gross_profit"), _document=document, _product=product)
-    nets = pl.collect_all([_net(lines, products, target) for target in targets])
-    return as_texts(documents).hstack(
-        [c for t, net in zip(targets, nets, strict=True) for c in _columns(t, net, place).get_columns()]
+    lines = facts.select(
+        cents=whole_cents("gross_profit"),
+        units=(pl.col("quantity") * _PARTS_OF_UNIT).round().cast(pl.Int64),
+        document=first.cast(pl.UInt32).cum_sum() - 1,
+        product=product,
     )
-
-
-def _documents(facts: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series, pl.Series]:
-    """The keys of all documents in the order of events; the number of each line's document in that of the facts, and
-    the place of each document among the events."""
-    first = facts.select(pl.any_horizontal(pl.col(k).ne_missing(pl.col(k).shift(1)) for k in KEYS)).to_series()
     documents = facts.select(KEYS).filter(first)
-    customer = pl.col("customer_id").ne_missing(pl.col("customer_id").shift(1)).cast(pl.Int64).cum_sum()
-    # Facts have documents of a customer in the order of their numbers, events first in that of their dates.
-    key = documents.select(key=customer * 2**32 + pl.col("order_date").to_physical())
-    order = key.select(pl.arg_sort_by("key", maintain_order=True)).to_series()
-    place = pl.repeat(0, documents.height, dtype=pl.UInt32, eager=True).scatter(
-        order, pl.int_range(documents.height, dtype=pl.UInt32, eager=True)
-    )
-    document = first.cast(pl.UInt32).cum_sum() - 1
-    return documents[order], document.set_sorted(), place
+    columns = side_by_side(*(partial(_columns, lines, products, documents.height, t) for t in targets))
+    return as_texts(documents).hstack([column for of_target in columns for column in of_target])
 
 
-def _net(lines: pl.LazyFrame, products: pl.DataFrame, target: Target) -> pl.LazyFrame:
-    """Net cents, net quantity, and net quantity that alone makes a purchase, of the documents that have a line."""
-
-    def of_these(which: pl.Expr) -> pl.Expr:
-        return pl.col("_product").is_in(products.select(which.arg_true()).to_series().implode())
-
-    alone = pl.when(of_these(target.quantity_lines())).then("quantity").otherwise(0.0)
-    return (
-        lines.filter(of_these(target.lines()))
-        .with_columns(alone=alone)
-        .group_by("_document")
-        .agg(pl.col("gp_cents").sum(), pl.col("quantity", "alone").sum().round(QUANTITY_DECIMALS))
-    )
-
-
-def _columns(target: Target, net: pl.DataFrame, place: pl.Series) -> pl.DataFrame:
+def _columns(lines: pl.DataFrame, products: pl.DataFrame, documents: int, target: Target) -> list[pl.Series]:
     """The four columns of a target, of all events; most events have no line of it."""
-    gp, quantity = pl.col("gp_cents"), pl.col("quantity")
-    bought = (gp > 0) | (pl.col("alone") > 0)
-    taken_back = ~bought & ((quantity < 0) | ((quantity == 0) & (gp < 0)))
-    of_some = net.select(
-        quantity.alias(f"qty_{target.slug}"),
-        from_cents(gp).alias(f"gp_{target.slug}"),
+
+    def net(which: pl.Expr) -> pl.DataFrame:
+        return _net(lines.filter(products.select(which).to_series().gather(lines["product"])))
+
+    nets = net(target.lines())
+    alone = pl.lit(False)
+    if products.select((target.lines() & target.quantity_lines()).any()).item():
+        some = net(target.lines() & target.quantity_lines()).filter(pl.col("units") > 0)
+        alone = pl.col("document").is_in(some["document"].implode())
+    bought = (pl.col("cents") > 0) | alone
+    taken_back = ~bought & ((pl.col("units") < 0) | ((pl.col("units") == 0) & (pl.col("cents") < 0)))
+    of_some = nets.select(
+        (pl.col("units") / _PARTS_OF_UNIT).alias(f"qty_{target.slug}"),
+        from_cents("cents").alias(f"gp_{target.slug}"),
         bought.cast(pl.Int8).alias(f"label_{target.slug}"),
         taken_back.cast(pl.Int8).alias(f"is_return_{target.slug}"),
     )
-    at = place.gather(net["_document"])
-    return pl.DataFrame(
-        pl.repeat(0, len(place), dtype=column.dtype, eager=True).scatter(at, column).alias(column.name)
-        for column in of_some.get_columns()
-    )
+    return [
+        pl.repeat(0, documents, dtype=c.dtype, eager=True).scatter(nets["document"], c).alias(c.name)
+        for c in of_some.get_columns()
+    ]
+
+
+def _net(lines: pl.DataFrame) -> pl.DataFrame:
+    """Whole cents and parts of units of the documents that have a line; lines of a document are neighbours."""
+    last = (pl.col("document") != pl.col("document").shift(-1)).fill_null(True)
+    # What has been summed up to the end of a document, less what had been up to that of the one before.
+    ends = lines.select("document", pl.col("cents", "units").cum_sum()).filter(lines.select(last).to_series())
+    return ends.with_columns((pl.col(c) - pl.col(c).shift(1, fill_value=0)) for c in ("cents", "units"))

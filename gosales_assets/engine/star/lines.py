@@ -11,14 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from gosales_assets.engine.star.coding import NO_TEXTS, combinations, numbered
 from gosales_assets.engine.star.headers import Headers, ProductColumns
+from gosales_assets.engine.star.parallel import side_by_side
 from gosales_assets.engine.star.parsing import QUANTITY_DECIMALS, cents, from_cents, parse_amounts, text
-from gosales_assets.engine.star.records import ROW
+from gosales_assets.engine.star.records import ROW, cells_at
 from gosales_assets.taxonomy import Taxonomy, fold, match_key
 
 if TYPE_CHECKING:
@@ -204,34 +206,43 @@ def tidy_lines(records: pl.DataFrame, headers: Headers, spec: SalesLog) -> Lines
     Gross profit is the column of that name; a log without one gets ``gross_profit_share`` of revenue.
     """
     fields = headers.fields
+    derived = "gross_profit" not in fields
     breaches: list[pl.DataFrame] = []
 
-    def values(name: str, rule: str) -> pl.Series:
+    def amounts(name: str) -> list[pl.Series]:
         header = fields.get(name)
         if header is None:
-            return pl.repeat(None, records.height, dtype=pl.Float64, eager=True)
-        parsed, bad = parse_amounts(records[header])
-        if bad.any():
-            rows = records.filter(bad).select(ROW, observed=pl.col(header))
-            breaches.append(breach(rows, header, rule, "observed", "read as unknown"))
-        return parsed
+            return [
+                pl.repeat(v, records.height, dtype=t, eager=True) for v, t in ((None, pl.Float64), (False, pl.Boolean))
+            ]
+        return [series.rechunk() for series in parse_amounts(records[header])]
 
-    quantity = values("quantity", "unparseable_quantity")
-    derived = "gross_profit" not in fields
-    revenue = values("revenue", "unparseable_amount" if derived else "unparseable_revenue")
-    profit = revenue * (spec.gross_profit_share or 0.0) if derived else values("gross_profit", "unparseable_amount")
+    rules = {
+        "quantity": "unparseable_quantity",
+        "revenue": "unparseable_amount" if derived else "unparseable_revenue",
+        "gross_profit": "unparseable_amount",
+    }
+    products, *read = side_by_side(partial(_products, records, fields), *(partial(amounts, name) for name in rules))
+    for (name, rule), (_, bad) in zip(rules.items(), read, strict=True):
+        if bad.any():
+            breaches.append(
+                breach(cells_at(records, bad, fields[name]), fields[name], rule, "observed", "read as unknown")
+            )
+    quantity, revenue, profit = (values for values, _ in read)
+    if derived:
+        profit = revenue * (spec.gross_profit_share or 0.0)
     silent = profit.is_null() & quantity.is_null()
     if silent.any():
         header = fields["revenue" if derived else "gross_profit"]
         details = "neither gross profit nor quantity: no line"
-        blank = records.filter(silent).join(pl.concat([*breaches, no_breaches()]), on=ROW, how="anti")
+        blank = cells_at(records, silent, header).join(pl.concat([*breaches, no_breaches()]), on=ROW, how="anti")
         breaches.append(breach(blank, header, "empty_line", None, details))
-    lines = records.select(
-        pl.col(ROW).cast(pl.UInt32),
-        product_sku=_products(records, fields),
-        gp_cents=cents(pl.lit(profit)),
-        quantity=quantity.round(QUANTITY_DECIMALS),
-        revenue=from_cents(cents(pl.lit(revenue))),
+    lines = pl.DataFrame({"profit": profit, "quantity": quantity, "revenue": revenue, "product_sku": products}).select(
+        pl.int_range(pl.len(), dtype=pl.UInt32).alias(ROW),
+        "product_sku",
+        gp_cents=cents("profit"),
+        quantity=pl.col("quantity").round(QUANTITY_DECIMALS),
+        revenue=from_cents(cents("revenue")),
     )
     return Lines(lines, pl.repeat(0, records.height, dtype=pl.UInt16, eager=True), breaches)
 
@@ -308,18 +319,20 @@ def with_division(lines: pl.DataFrame, taxonomy: Taxonomy, spec: SalesLog) -> pl
     return lines.with_columns(column.gather(number) for column in told)
 
 
-def with_invoice(lines: pl.DataFrame, *, per_record: bool) -> pl.DataFrame:
-    """Give lines without a document number a surrogate, ``AUTO-<customer>|<YYYYMMDD>-<n>``.
+def with_invoice(lines: pl.DataFrame, documents: pl.Series, *, per_record: bool) -> pl.DataFrame:
+    """Give lines their document number, or a surrogate, ``AUTO-<customer>|<YYYYMMDD>-<n>``.
 
     Parameters
     ----------
     lines
-        ``customer_id``, ``order_date``, ``source_row_id``, ``invoice_id`` (null where there is none).
+        ``_row``, ``customer_id``, ``order_date``, ``source_row_id``.
+    documents
+        Document number of each record, null where there is none.
     per_record
         True (wide): a record is a document, and n counts the numberless records of a customer and day by their id.
         False (tidy): a record is a line, and the numberless lines of a customer and day are one document.
     """
-    row = lines["invoice_id"].is_null().arg_true()
+    row = documents.is_null().gather(lines[ROW]).arg_true()
     number = (
         pl.col("source_row_id").rank("dense").over("customer_id", "order_date").cast(pl.String)
         if per_record
@@ -329,5 +342,5 @@ def with_invoice(lines: pl.DataFrame, *, per_record: bool) -> pl.DataFrame:
     surrogate = pl.concat_str(pl.lit("AUTO-"), "customer_id", pl.lit("|"), day, pl.lit("-"), number)
     made = lines.select("customer_id", "order_date", "source_row_id")[row].select(surrogate).to_series()
     # Numbers are scattered, not texts: Polars 2.1 then takes equal texts of a group for different ones.
-    where = pl.int_range(lines.height, eager=True).scatter(row, pl.int_range(len(made), eager=True) + lines.height)
-    return lines.with_columns(pl.concat([lines["invoice_id"], made]).gather(where))
+    where = lines[ROW].clone().scatter(row, pl.int_range(len(made), dtype=pl.UInt32, eager=True) + len(documents))
+    return lines.with_columns(pl.concat([documents, made]).gather(where).alias("invoice_id"))

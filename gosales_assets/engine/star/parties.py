@@ -158,13 +158,13 @@ def _judge_names(dim: pl.DataFrame, judge: Judge) -> Finding:
     named = dim["customer_name_norm"].drop_nulls()
     distinct = named.n_unique()
     share = distinct / len(named) if len(named) else 1.0
-    values = named.value_counts(sort=True).sort("count", "customer_name_norm", descending=[True, False])
-    most = ", ".join(repr(v) for v in values["customer_name_norm"].head(3))
-    problem = (
-        f"{len(named)} customers share {distinct} name(s), most often {most}: the column read as customer_name looks "
-        "like a flag; name the right one in sources.sales_log.columns.customer_name"
-        if len(named) >= MIN_NAMED and share < MIN_DISTINCT_NAMES
-        else ""
-    )
+    problem = ""
+    if len(named) >= MIN_NAMED and share < MIN_DISTINCT_NAMES:
+        values = named.value_counts(sort=True).sort("count", "customer_name_norm", descending=[True, False])
+        most = ", ".join(repr(v) for v in values["customer_name_norm"].head(3))
+        problem = (
+            f"{len(named)} customers share {distinct} name(s), most often {most}: the column read as customer_name "
+            "looks like a flag; name the right one in sources.sales_log.columns.customer_name"
+        )
     metadata = {"named": len(named), "distinct": distinct}
     return judge.finding("dim_customer", "contract_customer_names", problem, metadata)

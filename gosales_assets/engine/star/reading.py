@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -37,7 +38,7 @@ from gosales_assets.engine.star.parsing import (
     parse_dates,
     text,
 )
-from gosales_assets.engine.star.records import ROW, repeated_ids, row_ids, with_identity
+from gosales_assets.engine.star.records import ROW, cells_at, repeated_ids, row_ids, with_identity
 from gosales_assets.taxonomy import Taxonomy
 from gosales_assets.timeline import infer_as_of
 
@@ -76,11 +77,10 @@ def read_log(records: pl.LazyFrame, headers: Headers, spec: SalesLog, taxonomy: 
     """Read records and lines, and find out what becomes of each record."""
     added = [c for c in (SOURCE_FILE, UNREADABLE) if c in records.collect_schema()]
     columns = list(dict.fromkeys([*headers.used, *added]))
-    # In one piece: a column in as many pieces as a reader had buffers is many times slower to look up in.
-    raw = with_identity(records).select("_content", *columns).with_row_index(ROW).collect().rechunk()
-    fields, breaches = _fields(raw, headers, spec)
-    raw = raw.drop("_content")
-    read: Lines = wide_lines(raw, headers) if spec.layout == "wide" else tidy_lines(raw, headers, spec)
+    raw = with_identity(records).select("_content", *columns).with_row_index(ROW).collect()
+    content = raw.drop_in_place("_content").rechunk()
+    fields, breaches = _fields(raw, content, headers, spec)
+    read: Lines = wide_lines(raw.rechunk(), headers) if spec.layout == "wide" else tidy_lines(raw, headers, spec)
     lines = read.lines.with_columns(source_division=fields["source_division"].gather(read.lines[ROW]))
     lines = with_division(lines, taxonomy, spec)
     if spec.layout == "tidy":
@@ -115,7 +115,9 @@ def read_log(records: pl.LazyFrame, headers: Headers, spec: SalesLog, taxonomy: 
     )
 
 
-def _fields(raw: pl.DataFrame, headers: Headers, spec: SalesLog) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
+def _fields(
+    raw: pl.DataFrame, content: pl.Series, headers: Headers, spec: SalesLog
+) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
     """The fields of each record, typed. All texts that repeat are numbered; names are as they were written."""
     named = headers.fields
     written = raw.lazy().select(list(dict.fromkeys(named.values()))).pipe(floats_as_text).collect()
@@ -125,24 +127,25 @@ def _fields(raw: pl.DataFrame, headers: Headers, spec: SalesLog) -> tuple[pl.Dat
             return pl.repeat(None, raw.height, dtype=pl.String, eager=True)
         return written[named[name]].cast(pl.String)
 
-    def dates(name: str) -> tuple[pl.Series, pl.Series]:
-        return parse_dates(raw[named[name]] if name in named else cells(name), spec.day_first)
+    def dates(name: str) -> list[pl.Series]:
+        if name not in named:
+            return [pl.repeat(v, raw.height, dtype=t, eager=True) for v, t in ((None, pl.Date), (False, pl.Boolean))]
+        return [series.rechunk() for series in parse_dates(raw[named[name]], spec.day_first)]
 
-    (order_date, no_date), (invoice_date, no_invoice_date) = side_by_side(
-        lambda: dates("order_date"), lambda: dates("invoice_date")
-    )
-    customer, ids, invoice, division, rep, branch = side_by_side(
+    customer, ids, (order_date, no_date), (invoice_date, no_invoice_date), *texts = side_by_side(
         lambda: numbered(cells("customer_id"), identifier),
-        lambda: row_ids(raw),
+        lambda: row_ids(raw, content),
+        lambda: dates("order_date"),
+        lambda: dates("invoice_date"),
         lambda: _documents(cells("invoice_id")),
-        lambda: numbered(cells("product_division"), text),
-        lambda: numbered(cells("rep"), text),
-        lambda: numbered(cells("branch"), text),
+        *(partial(lambda name: numbered(cells(name), text), name) for name in ("product_division", "rep", "branch")),
     )
+    invoice, division, rep, branch = texts
     fields = pl.DataFrame({
-        ROW: raw[ROW],
+        ROW: raw[ROW].rechunk(),
         "customer_id": customer,
-        "customer_name": cells("customer_name"),
+        # In one piece: a column in as many as a reader had buffers is many times slower to look up in.
+        "customer_name": cells("customer_name").rechunk(),
         "order_date": order_date,
         "invoice_id": invoice,
         "invoice_date": invoice_date,
@@ -157,7 +160,7 @@ def _fields(raw: pl.DataFrame, headers: Headers, spec: SalesLog) -> tuple[pl.Dat
         ("order_date", "missing_date", order_date.is_null() & ~no_date, "blank: quarantined"),
     ]
     return fields, [
-        breach(raw.filter(which).select(ROW, observed=pl.col(named[name])), named[name], rule, "observed", details)
+        breach(cells_at(raw, which, named[name]), named[name], rule, "observed", details)
         for name, rule, which, details in bad
         if which.any()
     ]
@@ -166,7 +169,7 @@ def _fields(raw: pl.DataFrame, headers: Headers, spec: SalesLog) -> tuple[pl.Dat
 def _documents(written: pl.Series) -> pl.Series:
     """Document numbers. Only text with ``.0`` can be a number written as a float; looking is cheaper than matching."""
     parse = identifier if written.str.contains(".0", literal=True).any() else text
-    return written.to_frame("id").select(parse("id")).to_series()
+    return written.to_frame("id").select(parse("id")).to_series().rechunk()
 
 
 def _dated(fields: pl.DataFrame, etl: EtlSettings) -> pl.LazyFrame:
@@ -183,7 +186,7 @@ def _date_bounds(
     if as_of is not None:
         bounds.append(("date_after_max", day > as_of, f"after the last complete day {as_of}: quarantined"))
     return [
-        breach(raw.filter(outside.fill_null(False)).select(ROW, observed=pl.col(header)), header, rule, "observed", why)
+        breach(cells_at(raw, outside.fill_null(False), header), header, rule, "observed", why)
         for rule, outside, why in bounds
     ]
 
@@ -278,7 +281,7 @@ def empty_log() -> Log:
             "source_division": NO_TEXTS,
             "rep": NO_TEXTS,
             "branch": NO_TEXTS,
-            "source_row_id": pl.String,
+            "source_row_id": pl.Int64,
             "is_duplicate": pl.Boolean,
         }
     )

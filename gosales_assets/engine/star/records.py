@@ -15,11 +15,18 @@ from gosales_assets.engine.star.headers import SOURCE_FILE
 #: Number of a record in the order it was read; used inside a build only, never published.
 ROW = "_row"
 
-_HASH_DIGITS = 20
+
+def cells_at(records: pl.DataFrame, which: pl.Series, header: str) -> pl.DataFrame:
+    """``_row`` and ``observed``, what stands under a header, of the few records where ``which`` is true.
+
+    Looked up column by column: a frame first makes its columns one, when a large log was read in many pieces.
+    """
+    rows = which.arg_true()
+    return pl.DataFrame({ROW: records[ROW].gather(rows), "observed": records[header].gather(rows)})
 
 
 def with_identity(records: pl.LazyFrame) -> pl.LazyFrame:
-    """Add ``_content``, a 64-bit hash of a record's content.
+    """Add ``_content``, a hash of a record's content: 63 bits, a number every database can hold.
 
     The content is every column of the log by name, whatever their order; the name of the file is no part of it, so the
     same record exported twice is one record. The hash is Polars' own: equal on every machine, but renumbered by
@@ -28,43 +35,43 @@ def with_identity(records: pl.LazyFrame) -> pl.LazyFrame:
     columns = sorted(c for c in records.collect_schema().names() if c != SOURCE_FILE)
     # A seed per column makes the hashes of equal cells unequal, so that their order needs no hash of its own.
     hashes = (pl.col(column).hash(seed) for seed, column in enumerate(columns, start=1))
-    return records.with_columns(_content=reduce(operator.xor, hashes))
+    return records.with_columns(_content=(reduce(operator.xor, hashes) // 2).cast(pl.Int64))
 
 
-def row_ids(records: pl.DataFrame) -> pl.DataFrame:
+def row_ids(records: pl.DataFrame, content: pl.Series) -> pl.DataFrame:
     """Number the records by content: which are exact duplicates, and the id of each.
 
     Parameters
     ----------
     records
-        ``_row``, ``_content`` and the columns that are read, in any order. Records of one hash are taken for equal
-        only when what is read of them has one hash too, another one: two different records would have to collide in
-        both.
+        ``_row`` and the columns that are read, in any order.
+    content
+        The ``_content`` of each, see `with_identity`. Records of one hash are taken for equal only when what is read
+        of them has one hash too, another one: two different records would have to collide in both.
 
     Returns
     -------
     DataFrame
-        Row by row: ``source_row_id``, the content hash and the occurrence (``…-1`` for the first of equal records, and
-        for all records that are alone); ``is_duplicate``, every further one.
+        Row by row: ``source_row_id``, the content hash, from which further records of that hash count on;
+        ``is_duplicate``, every further one of equal records.
     """
-    read = sorted(c for c in records.columns if c not in (ROW, "_content", SOURCE_FILE))
+    read = sorted(c for c in records.columns if c not in (ROW, SOURCE_FILE))
     # Equal hashes are neighbours once sorted, which is cheaper than grouping them; few are.
-    ordered = records["_content"].sort()
+    ordered = content.sort()
     shared = ordered.filter(ordered == ordered.shift(1)).unique()
+    rows = content.is_in(shared.implode()).arg_true()
     repeats = (
-        records.filter(pl.col("_content").is_in(shared.implode()))
+        records[rows]
+        .with_columns(content.gather(rows))
         .select(ROW, "_content", _check=pl.struct(read).hash(2) if read else pl.lit(0))
         .sort("_content", "_check", ROW)
         .with_columns(
-            occurrence=pl.int_range(1, pl.len() + 1, dtype=pl.UInt32).over("_content"),
+            occurrence=pl.int_range(pl.len(), dtype=pl.Int64).over("_content"),
             is_duplicate=~pl.struct("_content", "_check").is_first_distinct(),
         )
     )
-    again = repeats.filter(pl.col("occurrence") > 1)
-    text = pl.col("_content").cast(pl.String).str.zfill(_HASH_DIGITS)
-    ids = records.select(pl.concat_str(text, pl.lit("-1"))).to_series()
+    ids = content.clone().scatter(repeats[ROW], repeats["_content"] + repeats["occurrence"])
     duplicate = pl.repeat(False, records.height, dtype=pl.Boolean, eager=True)
-    ids = ids.scatter(again[ROW], again.select(pl.concat_str(text, pl.lit("-"), "occurrence")).to_series())
     return pl.DataFrame({
         "source_row_id": ids,
         "is_duplicate": duplicate.scatter(repeats[ROW], repeats["is_duplicate"]),

@@ -30,7 +30,7 @@ class FactTransactions(_Table):
     gross_profit: pl.Float64 = pa.Field(description="Gross profit in account currency, two decimals; returns negative.")
     quantity: pl.Float64 = pa.Field(description="Units; returns negative.")
     source_division: pl.String = pa.Field(nullable=True, description="Selling division, or the division a line names.")
-    source_row_id: pl.String = pa.Field(str_length={"min_value": 1}, description="Content hash of the raw record.")
+    source_row_id: pl.Int64 = pa.Field(ge=0, description="Content hash of the raw record.")
     branch: pl.String = pa.Field(nullable=True, description="Branch or territory.")
     rep: pl.String = pa.Field(nullable=True, description="Sales representative of the line.")
     invoice_date: pl.Date = pa.Field(nullable=True, description="Date of the invoice, information only.")

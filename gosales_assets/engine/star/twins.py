@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from gosales_assets.engine.star.parsing import name_key
+from gosales_assets.engine.star.names import unprefixed
 
 #: Other ids named with a customer.
 _NAMED = 5
@@ -27,7 +27,7 @@ def twins(dim: pl.DataFrame) -> pl.DataFrame:
     DataFrame
         Lines of contract_violations without severity, one per customer and suspicion.
     """
-    name = name_key("customer_name").str.replace(r"^[0-9]+\s+", "")
+    name = unprefixed("customer_name_norm")
     key = pl.col("customer_id").str.to_lowercase().str.replace(r"^0+(.)", "${1}")
     return pl.concat(
         [

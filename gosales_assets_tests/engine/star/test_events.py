@@ -6,7 +6,7 @@ from datetime import date
 
 import polars as pl
 
-from gosales_assets.engine.star.events import fact_events
+from gosales_assets.engine.star.events import KEYS, fact_events
 from gosales_assets.engine.star.schema import FactEvents
 from gosales_assets.taxonomy import Taxonomy
 
@@ -79,7 +79,8 @@ def test_the_order_of_lines_within_a_document_does_not_matter() -> None:
 
 def test_events_of_a_customer_are_in_the_order_of_their_dates_not_of_their_numbers() -> None:
     first, second = ("INV1", "C1", date(2024, 5, 1), *LINES[0][3:]), ("INV2", "C1", date(2024, 1, 1), *LINES[2][3:])
-    got = fact_events(pl.DataFrame([first, second], SCHEMA, orient="row"), REFERENCE)
+    facts = pl.DataFrame([first, second], SCHEMA, orient="row").sort(KEYS)
+    got = fact_events(facts, REFERENCE)
     columns = ("order_date", "invoice_id", "gp_printers", "gp_swx_seats")
     assert got.select(columns).rows() == [(second[2], "INV2", 0.0, -200.0), (first[2], "INV1", 5000.0, 0.0)]
 
