@@ -1,4 +1,4 @@
-"""The star build against a plain Polars scan-and-write of the files it reads: the log, and the two tables beside it.
+"""The star build against a plain Polars scan-and-write of the files it reads: the log, and the tables beside it.
 
 Belongs here: reading files, building the star and encoding its files, as the stage does; and the plain copy. Does
 not belong here: judging schemas and recording, which is what `bench.run` measures.
@@ -52,6 +52,7 @@ def build(settings: Settings) -> Star:
         etl=settings.etl,
         enrichment=sources.read_side(settings.sources, "industry_enrichment", settings.products),
         assets=sources.read_side(settings.sources, "customer_assets", settings.products),
+        items=sources.read_side(settings.sources, "item_taxonomy", settings.products),
     )
 
 

@@ -20,7 +20,7 @@ LOGS: dict[str, tuple[Literal["wide", "tidy"], str]] = {
 }
 
 #: The tables beside the log that are read.
-SIDE = ("industry_enrichment", "customer_assets")
+SIDE = ("industry_enrichment", "customer_assets", "item_taxonomy")
 
 ROOT = Path(__file__).resolve().parent.parent
 DEMO = ROOT / "gosales.yaml"

@@ -28,7 +28,7 @@ def repeated_across_files(fields: pl.DataFrame, lines: pl.DataFrame, raw: pl.Dat
     raw
         The records, with ``_source_file`` where there is one.
     """
-    if SOURCE_FILE not in raw.columns or (raw[SOURCE_FILE] == raw[SOURCE_FILE].first()).all():
+    if SOURCE_FILE not in raw.columns or raw.is_empty() or (raw[SOURCE_FILE] == raw[SOURCE_FILE][0]).all():
         return no_breaches()
     records = fields.select(ROW, "is_duplicate", *_SAID).with_columns(file=raw[SOURCE_FILE])
     spans = (
