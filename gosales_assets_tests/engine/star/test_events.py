@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gosales_assets.engine.star.events import KEYS, fact_events
 from gosales_assets.engine.star.schema import FactEvents
@@ -88,3 +92,31 @@ def test_events_of_a_customer_are_in_the_order_of_their_dates_not_of_their_numbe
 def test_an_invoice_number_of_two_customers_is_two_documents() -> None:
     lines = [(*LINES[0][:1], c, *LINES[0][2:]) for c in ("C1", "C2")]
     assert fact_events(pl.DataFrame(lines, SCHEMA, orient="row"), REFERENCE).height == 2
+
+
+_LINES = st.tuples(
+    st.sampled_from(["C1", "C2"]),
+    st.sampled_from([date(2024, 1, 5), date(2024, 2, 1)]),
+    st.sampled_from(["INV1", "INV2"]),
+    st.sampled_from(sorted((p.sku, p.division) for p in REFERENCE.products)),
+    st.integers(-20_000, 20_000),
+    st.sampled_from([-1.5, -1.0, 0.0, 0.1, 0.2, 1.0, 3.0]),
+)
+
+
+@given(st.lists(_LINES, min_size=1, max_size=30))
+def test_events_are_the_sums_of_their_lines(lines: list[Any]) -> None:
+    rows = [(i, c, d, sku, division, cents / 100, q) for c, d, i, (sku, division), cents, q in lines]
+    facts = pl.DataFrame(rows, SCHEMA, orient="row").sort(KEYS)
+    got = fact_events(facts, REFERENCE)
+    for target in REFERENCE.targets:
+        own = facts.with_columns(own=target.lines(), alone=target.lines() & target.quantity_lines())
+        gp, quantity = ((pl.col(c) * pl.col("own")).sum().round(4) for c in ("gross_profit", "quantity"))
+        alone = (pl.col("quantity") * pl.col("alone")).sum().round(4)
+        summed = own.group_by(KEYS, maintain_order=True).agg(gp=gp, qty=quantity, alone=alone)
+        bought = (pl.col("gp") > 0) | (pl.col("alone") > 0)
+        pure_return = ~bought & ((pl.col("qty") < 0) | ((pl.col("qty") == 0) & (pl.col("gp") < 0)))
+        wanted = summed.with_columns(label=bought.cast(pl.Int8), is_return=pure_return.cast(pl.Int8))
+        assert got.select(KEYS).equals(wanted.select(KEYS))
+        for kind in ("qty", "gp", "label", "is_return"):
+            assert got[f"{kind}_{target.slug}"].to_list() == pytest.approx(wanted[kind].to_list(), abs=1e-9)
