@@ -240,7 +240,7 @@ def _facts(lines: pl.DataFrame, counts: pl.Series, fields: pl.DataFrame, spec: S
 def _first_seen(fields: pl.DataFrame, accepted: pl.Series) -> pl.DataFrame:
     """Customers under each of their names, with the first day: all a dimension needs of many records."""
     records = fields.lazy().select("customer_id", "customer_name", "order_date").filter(accepted)
-    # Names are told apart by their hashes: to be taken for one, two names of one customer would have to share theirs.
+    # Customer and name are told apart by one hash: a customer lost by two sharing theirs fails contract_references.
     key = pl.col("customer_name").hash() ^ pl.col("customer_id").to_physical().hash()
     first = records.group_by(key.alias("key")).agg(
         pl.col("customer_id", "customer_name").first(), pl.col("order_date").min()
