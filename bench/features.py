@@ -13,7 +13,7 @@ import polars as pl
 
 from bench.timing import compared, in_turns, peak_mb
 from bench.world import customers_path, facts_path, settings_of
-from gosales_assets.engine.features import build_features, customer_base
+from gosales_assets.engine.features import build_features, customer_base, profile
 from gosales_assets.settings import Settings
 from gosales_assets.timeline import until
 
@@ -44,9 +44,12 @@ def build(facts: pl.LazyFrame, dim: pl.DataFrame, settings: Settings, cutoff: An
         "divisions": settings.products.divisions,
     }
     base = customer_base(facts, dim, cutoff, **shared)
+    described = profile(base)
     shape = (0, 0)
     for target in settings.targets:
-        shape = build_features(base, facts, target, cutoff, ownership=settings.ownership, **shared).features.shape
+        shape = build_features(
+            base, facts, target, cutoff, ownership=settings.ownership, base_profile=described, **shared
+        ).features.shape
     return shape
 
 

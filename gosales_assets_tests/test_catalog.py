@@ -81,6 +81,7 @@ INTERNAL = {
     "star/fact_assets",
     "star/account_status",
     "features/customer_base",
+    "features/base_profile",
     "models/model",
     "scores/division_scores",
     "scores/closed_calibration",

@@ -27,6 +27,7 @@ def build(platform: Platform) -> list[Any]:
     @stage(
         platform,
         "features/customer_base",
+        "features/base_profile",
         ins={
             "fact_transactions": read("star/fact_transactions"),
             "dim_customer": read("star/dim_customer"),
@@ -44,6 +45,7 @@ def build(platform: Platform) -> list[Any]:
     ) -> Result:
         from gosales_assets.engine.features.base import customer_base as base
         from gosales_assets.engine.features.history import history_finding
+        from gosales_assets.engine.features.profile import as_table, profile
 
         frame = base(
             fact_transactions,
@@ -56,7 +58,8 @@ def build(platform: Platform) -> list[Any]:
             assets=fact_assets,
         )
         months = settings.timeline.min_history_months or max(settings.features.windows_months)
-        return Result({"customer_base": frame}, [history_finding(fact_transactions, platform.cutoff(context), months)])
+        made = {"customer_base": frame, "base_profile": as_table(profile(frame))}
+        return Result(made, [history_finding(fact_transactions, platform.cutoff(context), months)])
 
     @stage(
         platform,
@@ -65,6 +68,7 @@ def build(platform: Platform) -> list[Any]:
         "features/feature_stats",
         ins={
             "customer_base": read("features/customer_base", p.every_division),
+            "base_profile": read("features/base_profile", p.every_division),
             "fact_transactions": read("star/fact_transactions"),
             "fact_assets": read("star/fact_assets"),
         },
@@ -74,10 +78,12 @@ def build(platform: Platform) -> list[Any]:
     def features(
         context: dg.AssetExecutionContext,
         customer_base: pl.DataFrame,
+        base_profile: pl.DataFrame,
         fact_transactions: pl.LazyFrame,
         fact_assets: pl.DataFrame,
     ) -> dict[str, Any]:
         from gosales_assets.engine.features.build import build_features
+        from gosales_assets.engine.features.profile import from_table
 
         built = build_features(
             customer_base,
@@ -90,6 +96,7 @@ def build(platform: Platform) -> list[Any]:
             divisions=divisions,
             skus=skus,
             assets=fact_assets,
+            base_profile=from_table(base_profile),
         )
         return {"features": built.features, "feature_catalog": built.catalog, "feature_stats": built.stats}
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import polars as pl
@@ -44,6 +45,16 @@ class ColumnProfile:
     digest: str
 
 
+#: Columns of a table of profiles.
+TABLE: dict[str, type[pl.DataType]] = {
+    "column": pl.String,
+    "dtype": pl.String,
+    **dict.fromkeys(("rows", "non_null", "non_zero", "n_unique"), pl.Int64),
+    **dict.fromkeys(("min", "max", "mean"), pl.Float64),
+    "digest": pl.String,
+}
+
+
 def profile(frame: pl.DataFrame, known: Mapping[str, ColumnProfile] | None = None) -> dict[str, ColumnProfile]:
     """Profile the numeric columns of a frame.
 
@@ -61,18 +72,30 @@ def profile(frame: pl.DataFrame, known: Mapping[str, ColumnProfile] | None = Non
         By column name, in the frame's order.
     """
     known = known or {}
-    return {
-        name: known.get(name) or _describe(frame[name]) for name, dtype in frame.schema.items() if dtype.is_numeric()
-    }
+    numeric = [name for name, dtype in frame.schema.items() if dtype.is_numeric()]
+    unknown = [name for name in numeric if name not in known]
+    with ThreadPoolExecutor(pl.thread_pool_size()) as threads:  # sorting and hashing need no interpreter
+        described = dict(zip(unknown, threads.map(_describe, frame.select(unknown).get_columns()), strict=True))
+    return {name: known.get(name) or described[name] for name in numeric}
+
+
+def as_table(profiles: Mapping[str, ColumnProfile]) -> pl.DataFrame:
+    """Profiles as a table: ``column``, then the attributes of each."""
+    return pl.DataFrame([{"column": name} | asdict(p) for name, p in profiles.items()], TABLE, orient="row")
+
+
+def from_table(table: pl.DataFrame) -> dict[str, ColumnProfile]:
+    """Profiles by column, as `as_table` wrote them."""
+    return {row.pop("column"): ColumnProfile(**row) for row in table.iter_rows(named=True)}
 
 
 def _describe(column: pl.Series) -> ColumnProfile:
     values = column.to_numpy()  # nulls as NaN
     zero, null = values == 0, np.isnan(values)
-    rest = values[~(zero | null)].astype(float)
+    rest = values[~(zero | null)]
     zeros, nulls = int(np.count_nonzero(zero)), int(np.count_nonzero(null))
     non_null = len(values) - nulls
-    some = np.append(rest, 0.0) if zeros else rest
+    some = np.append(rest, rest.dtype.type(0)) if zeros else rest
     return ColumnProfile(
         dtype=str(column.dtype),
         rows=len(column),
@@ -81,8 +104,8 @@ def _describe(column: pl.Series) -> ColumnProfile:
         n_unique=_distinct(some),
         min=float(some.min()) if non_null else None,
         max=float(some.max()) if non_null else None,
-        mean=round(float(rest.sum()) / non_null, DECIMALS) if non_null else None,
-        digest=_sha256(column, np.packbits(zero), np.packbits(null), rest),
+        mean=round(float(rest.sum(dtype=float)) / non_null, DECIMALS) if non_null else None,
+        digest=_sha256(column, np.packbits(zero), np.packbits(null), rest.astype(float)),
     )
 
 

@@ -59,6 +59,31 @@ class CustomerBase(_Keyed):
     """What is the same for all targets at a cutoff, per customer, uncapped."""
 
 
+class BaseProfile(pa.DataFrameModel):
+    """One row per numeric column of the customer base, in their order."""
+
+    column: pl.String = pa.Field(unique=True, str_matches=f"^{NAME}$", description="Column of the base.")
+    dtype: pl.String = pa.Field(description="Polars type.")
+    rows: pl.Int64 = pa.Field(ge=0, description="Customers.")
+    non_null: pl.Int64 = pa.Field(ge=0, description="Customers of whom it is known.")
+    non_zero: pl.Int64 = pa.Field(ge=0, description="Customers of whom it is known and not zero.")
+    n_unique: pl.Int64 = pa.Field(ge=0, description="Distinct values.")
+    min: pl.Float64 = pa.Field(nullable=True, description="Smallest value; null without one.")
+    max: pl.Float64 = pa.Field(nullable=True, description="Largest value; null without one.")
+    mean: pl.Float64 = pa.Field(nullable=True, description="Mean of what is known; null without one.")
+    digest: pl.String = pa.Field(str_matches=r"^[0-9a-f]{64}$", description="sha256 of type and values.")
+
+    class Config:
+        strict = True
+        coerce = False
+
+    @pa.dataframe_check(description="What is not zero is known, and what is known is of a customer.")
+    def counts_nest(cls, data: PolarsData) -> pl.LazyFrame:
+        return data.lazyframe.select(
+            (pl.col("non_zero") <= pl.col("non_null")) & (pl.col("non_null") <= pl.col("rows"))
+        )
+
+
 class Features(_Keyed):
     """The feature matrix of a target at a cutoff."""
 

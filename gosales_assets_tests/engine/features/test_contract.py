@@ -12,8 +12,15 @@ from pandera.errors import SchemaErrors
 
 from gosales_assets.engine.features import feature_list, feature_specs, profile
 from gosales_assets.engine.features.base import CONTEXT
-from gosales_assets.engine.features.profile import digest
-from gosales_assets.engine.features.schema import CustomerBase, FeatureCatalog, FeatureList, Features, FeatureStats
+from gosales_assets.engine.features.profile import as_table, digest, from_table
+from gosales_assets.engine.features.schema import (
+    BaseProfile,
+    CustomerBase,
+    FeatureCatalog,
+    FeatureList,
+    Features,
+    FeatureStats,
+)
 from gosales_assets.engine.features.spec import DTYPES
 from gosales_assets.settings import FeatureSettings, PopulationSettings
 from gosales_assets_tests.engine.features.worlds import TAXONOMY, World, dim, facts, fixture, random_world
@@ -205,6 +212,9 @@ def test_a_shared_profile_changes_nothing(built):
     from gosales_assets.engine.features import build_features
 
     base = built.base()
+    table = as_table(profile(base))
+    BaseProfile.validate(table, lazy=True)
+    assert from_table(table) == profile(base)
     shared = build_features(
         base,
         built.facts.lazy(),
@@ -214,7 +224,7 @@ def test_a_shared_profile_changes_nothing(built):
         ownership=built.ownership,
         population=built.population,
         divisions=built.divisions,
-        base_profile=profile(base.drop("customer_id", "segment")),
+        base_profile=from_table(table),
     )
     own = built.build(base)
     assert shared.stats == own.stats
