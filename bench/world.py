@@ -5,6 +5,7 @@ Belongs here: writing the inputs, and the settings that read them. Does not belo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +20,7 @@ LOGS: dict[str, tuple[Literal["wide", "tidy"], str]] = {
     "tidy_parquet": ("tidy", "tidy.parquet"),
 }
 
-#: The tables beside the log that are read.
+#: The tables beside the log.
 SIDE = ("industry_enrichment", "customer_assets", "item_taxonomy")
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,7 +28,7 @@ DEMO = ROOT / "gosales.yaml"
 SEED = 7
 
 
-def settings_of(folder: Path, log: str) -> Settings:
+def settings_of(folder: Path, log: str, side: Sequence[str] = SIDE) -> Settings:
     """The demonstration's settings, reading a written world instead of making one.
 
     Parameters
@@ -36,11 +37,13 @@ def settings_of(folder: Path, log: str) -> Settings:
         Where `write` or `write_lines` put the world.
     log
         Which of its logs.
+    side
+        The tables beside it that are read.
     """
-    side = {name: {"path": str(folder / f"{name}.csv")} for name in SIDE}
+    beside = {name: {"path": str(folder / f"{name}.csv")} for name in side}
     end = SampleWorld().end.isoformat()
     source = {"kind": "files", "layout": LOGS[log][0], "path": [str(log_path(folder, log))], "as_of": end}
-    return Settings.load(DEMO, environ={}, overrides={"sources": {"sales_log": source, **side}})
+    return Settings.load(DEMO, environ={}, overrides={"sources": {"sales_log": source, **beside}})
 
 
 def write(customers: int, folder: Path) -> dict[str, Any]:
@@ -103,9 +106,9 @@ def log_path(folder: Path, log: str) -> Path:
     return folder / LOGS[log][1]
 
 
-def files_of(folder: Path, log: str) -> list[Path]:
+def files_of(folder: Path, log: str, side: Sequence[str] = SIDE) -> list[Path]:
     """The files that `settings_of` reads."""
-    return [log_path(folder, log), *(folder / f"{name}.csv" for name in SIDE)]
+    return [log_path(folder, log), *(folder / f"{name}.csv" for name in side)]
 
 
 def facts_path(folder: Path) -> Path:
