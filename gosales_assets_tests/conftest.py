@@ -1,6 +1,10 @@
-"""What all tests share: their order."""
+"""What all tests share: their order, and no deadline for a property, whose time is that of a busy machine."""
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -16,8 +16,9 @@ import yaml
 
 from gosales_assets.catalog import Artifact
 
-#: A third faster to write than the library's own choice, for files a few percent larger.
-_ZSTD_LEVEL = 1
+#: A third faster to write than the library's own choice, for files a few percent larger. No statistics: tables are in
+#: the order of their customers, so that no range of dates would let a reader skip anything.
+_PARQUET: dict[str, Any] = {"compression": "zstd", "compression_level": 1, "statistics": False}
 
 #: A spreadsheet executes a text cell that begins like this. One apostrophe is put in front, also of cells that already
 #: begin with apostrophes followed by one of these, so that taking one away again restores every value.
@@ -80,7 +81,7 @@ def encode(artifact: Artifact, value: Any) -> bytes:
         case "parquet", pl.DataFrame() | pl.LazyFrame():
             frame = value.lazy().collect()
             buffer = io.BytesIO()
-            frame.write_parquet(buffer, compression="zstd", compression_level=_ZSTD_LEVEL, statistics=False)
+            frame.write_parquet(buffer, **_PARQUET)
             return buffer.getvalue()
         case "csv", pl.DataFrame() | pl.LazyFrame():
             buffer = io.BytesIO()

@@ -34,7 +34,14 @@ from gosales_assets.taxonomy import Target
 CONTRACT_SCHEMA = "contract_schema"
 
 #: What every stage depends on besides its own engine package.
-_SHARED_CODE = ("timeline.py", "taxonomy.py", "catalog.py", "defs/formats.py", "engine/findings.py")
+_SHARED_CODE = (
+    "timeline.py",
+    "taxonomy.py",
+    "catalog.py",
+    "defs/formats.py",
+    "engine/findings.py",
+    "engine/parallel.py",
+)
 
 
 @dataclass(frozen=True)

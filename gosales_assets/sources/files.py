@@ -34,8 +34,8 @@ from gosales_assets.sources.errors import SourceError
 CHUNK = 1 << 20
 SOURCE_COLUMN = "_source_file"
 UNREADABLE_COLUMN = "_unreadable"
-#: Bytes of a file whose records are kept in memory, so that it is parsed once. A larger one, and one with lines that do
-#: not fit its headers, is parsed to see that it can be, and again when it is used.
+#: Bytes of a file whose records are kept in memory, so that it is parsed once. A larger one is parsed to see that it
+#: can be, and again when it is used.
 _KEPT_BYTES = 1 << 31
 #: Fields looked at beyond the last header.
 _BEYOND = ("_beyond_1", "_beyond_2", "_beyond_3")
@@ -307,22 +307,17 @@ def _whole_lines(source: Path, headers: list[str], separator: str, path: Path) -
     frame = frame.rename(dict(zip(places, [*headers, *_BEYOND], strict=True)))
     surplus = pl.any_horizontal(pl.col(c).is_not_null() for c in _BEYOND)
     # Every column is parsed: a reader that wants a few of them only would not notice a line it cannot trust.
-    if source.stat().st_size <= _KEPT_BYTES:
-        kept = _collect(frame.select(*headers, surplus.alias(_BEYOND[0])), path)
-        fit = not kept.drop_in_place(_BEYOND[0]).any()
-        whole = kept.lazy()
-    else:
-        fit = not _collect(frame.select(pl.col(headers).count(), surplus.any().alias(_BEYOND[0])), path)[
-            _BEYOND[0]
-        ].any()
-        whole = frame.select(headers)
-    if fit:
-        return whole
+    kept = source.stat().st_size <= _KEPT_BYTES
+    flag = surplus.alias(_BEYOND[0])
+    seen = _collect(frame.select(*headers, flag) if kept else frame.select(pl.col(headers).count(), flag.any()), path)
+    if not seen.drop_in_place(_BEYOND[0]).any():
+        return seen.lazy() if kept else frame.select(headers)
     text = pl.concat_str([*headers, *_BEYOND], separator=separator, ignore_nulls=True)
-    return frame.select(
+    whole = frame.select(
         *(pl.when(~surplus).then(pl.col(h)).alias(h) for h in headers),
         pl.when(surplus).then(text).alias(UNREADABLE_COLUMN),
     )
+    return _collect(whole, path).lazy() if kept else whole
 
 
 def _scan(source: Path, separator: str, *, path: Path, **options: Any) -> pl.LazyFrame:

@@ -42,7 +42,7 @@ TEXT = st.sampled_from(NASTY) | st.text(
 
 @given(st.lists(st.none() | TEXT, min_size=1, max_size=8))
 @example(NASTY)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_no_delivered_cell_is_executable_and_none_is_lost(values: list[str | None]) -> None:
     # A second column: a row that is nothing but one empty cell is no row in CSV.
     frame = pl.DataFrame({"n": range(len(values)), "text": pl.Series(values, dtype=pl.String)})
@@ -57,7 +57,7 @@ def test_no_delivered_cell_is_executable_and_none_is_lost(values: list[str | Non
 
 @given(st.lists(st.none() | TEXT, min_size=1, max_size=8))
 @example(NASTY)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_table_with_a_schema_reads_back_as_it_was_written(values: list[str | None]) -> None:
     from gosales_assets.catalog import CATALOG
 
@@ -97,7 +97,7 @@ def tables() -> st.SearchStrategy[pl.DataFrame]:
 
 
 @given(tables())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_parquet_bytes_are_a_function_of_the_table(frame: pl.DataFrame) -> None:
     once = formats.encode(PARQUET, frame)
     rebuilt = pl.concat([frame[:3], frame[3:]], rechunk=False)

@@ -186,7 +186,7 @@ _rows = st.lists(
 
 
 @given(rows=_rows, later=st.lists(st.dates(add_days(CUTOFF, 1), date(2026, 1, 1)), max_size=3), seed=st.integers(0, 9))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_future_and_the_order_change_nothing(rows: list[Any], later: list[date], seed: int) -> None:
     today = assets_as_of(held(*rows), CUTOFF)
     more = held(*rows, *[("A", "SWX", 9.0, day, None) for day in later]).sample(fraction=1.0, shuffle=True, seed=seed)

@@ -251,7 +251,7 @@ def test_thresholds_describe_what_they_select():
     Thresholds.validate(m.stack({"all": table}))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.lists(st.tuples(st.integers(0, 1), st.integers(0, 12), st.integers(0, 3)), min_size=1, max_size=60),
     st.randoms(use_true_random=False),
@@ -466,7 +466,7 @@ def test_psi_of_text():
     )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.lists(st.one_of(st.none(), st.integers(-50, 50)), min_size=1, max_size=80),
     st.lists(st.one_of(st.none(), st.integers(-50, 50)), min_size=1, max_size=80),

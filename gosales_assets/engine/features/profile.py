@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 
 import numpy as np
 import polars as pl
+
+from gosales_assets.engine.parallel import side_by_side
 
 DECIMALS = 6
 
@@ -74,8 +76,7 @@ def profile(frame: pl.DataFrame, known: Mapping[str, ColumnProfile] | None = Non
     known = known or {}
     numeric = [name for name, dtype in frame.schema.items() if dtype.is_numeric()]
     unknown = [name for name in numeric if name not in known]
-    with ThreadPoolExecutor(pl.thread_pool_size()) as threads:  # sorting and hashing need no interpreter
-        described = dict(zip(unknown, threads.map(_describe, frame.select(unknown).get_columns()), strict=True))
+    described = dict(zip(unknown, side_by_side(*(partial(_describe, frame[name]) for name in unknown)), strict=True))
     return {name: known.get(name) or described[name] for name in numeric}
 
 

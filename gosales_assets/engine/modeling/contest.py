@@ -24,7 +24,7 @@ from gosales_assets.engine.modeling.folds import assign_folds, time_folds
 from gosales_assets.engine.modeling.recipe import Data, Fitted, Index, calibration_population, fit_recipe, infeasible
 from gosales_assets.engine.modeling.report import INNER_FOLDS, SELECTION_PERCENT, Job, population_rows
 from gosales_assets.engine.modeling.selection import Standing, winner
-from gosales_assets.engine.modeling.workers import run_all
+from gosales_assets.engine.parallel import run_all
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from gosales_assets.engine.modeling.candidates import Candidate, Scorer
 from gosales_assets.engine.modeling.evaluate import auc_within_folds
 from gosales_assets.engine.modeling.rows import matrix, positive_customers
 from gosales_assets.engine.modeling.selection import keeps_softened
-from gosales_assets.engine.modeling.workers import run_all
+from gosales_assets.engine.parallel import run_all
 
 if TYPE_CHECKING:
     from gosales_assets.settings import ModelingSettings, PopulationSettings, ValidationSettings

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from gosales_assets.engine.findings import Finding, Severity
+from gosales_assets.engine.parallel import side_by_side
 from gosales_assets.engine.star.accounts import count_rows
 from gosales_assets.engine.star.checksums import checksums
 from gosales_assets.engine.star.coding import as_texts, coded, in_order
@@ -25,7 +26,6 @@ from gosales_assets.engine.star.contracts import Judge, violations
 from gosales_assets.engine.star.events import fact_events
 from gosales_assets.engine.star.headers import Headers, map_headers
 from gosales_assets.engine.star.lines import with_invoice
-from gosales_assets.engine.star.parallel import side_by_side
 from gosales_assets.engine.star.parsing import from_cents, text
 from gosales_assets.engine.star.parties import Parties, judge_parties, parties
 from gosales_assets.engine.star.reading import (

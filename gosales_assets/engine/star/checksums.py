@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import polars as pl
+
+from gosales_assets.engine.parallel import side_by_side
 
 #: Rows hashed at a time: bounds the memory of the canonical form, and is part of it.
 _CHUNK_ROWS = 200_000
@@ -39,9 +41,8 @@ def content_sha256(frame: pl.DataFrame) -> str:
         For a column that is neither text, number, boolean nor date.
     """
     digest = hashlib.sha256(repr([(n, str(t)) for n, t in frame.schema.items()]).encode())
-    with ThreadPoolExecutor(pl.thread_pool_size()) as threads:  # hashing needs no interpreter
-        for part in threads.map(_digest, frame.iter_slices(_CHUNK_ROWS)):
-            digest.update(part)
+    for part in side_by_side(*(partial(_digest, rows) for rows in frame.iter_slices(_CHUNK_ROWS))):
+        digest.update(part)
     return f"sha256:{digest.hexdigest()}"
 
 

@@ -9,8 +9,8 @@ from functools import partial
 
 import polars as pl
 
+from gosales_assets.engine.parallel import side_by_side
 from gosales_assets.engine.star.coding import as_texts, combinations
-from gosales_assets.engine.star.parallel import side_by_side
 from gosales_assets.engine.star.parsing import QUANTITY_DECIMALS, from_cents, whole_cents
 from gosales_assets.taxonomy import Target, Taxonomy
 
@@ -63,8 +63,8 @@ def _columns(lines: pl.DataFrame, products: pl.DataFrame, documents: int, target
 
     nets = net(target.lines())
     alone = pl.lit(False)
-    if products.select((target.lines() & target.quantity_lines()).any()).item():
-        some = net(target.lines() & target.quantity_lines()).filter(pl.col("units") > 0)
+    if products.select(target.quantity_lines().any()).item():
+        some = net(target.quantity_lines()).filter(pl.col("units") > 0)
         alone = pl.col("document").is_in(some["document"].implode())
     bought = (pl.col("cents") > 0) | alone
     taken_back = ~bought & ((pl.col("units") < 0) | ((pl.col("units") == 0) & (pl.col("cents") < 0)))

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from gosales_assets.engine.parallel import side_by_side
 from gosales_assets.engine.star.coding import NO_TEXTS, combinations, numbered
 from gosales_assets.engine.star.headers import Headers, ProductColumns
-from gosales_assets.engine.star.parallel import side_by_side
 from gosales_assets.engine.star.parsing import QUANTITY_DECIMALS, cents, from_cents, parse_amounts, text
 from gosales_assets.engine.star.records import ROW, cells_at
 from gosales_assets.taxonomy import Taxonomy, fold, match_key

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import date
-from functools import partial
 from typing import TYPE_CHECKING
 
 import polars as pl
 
+from gosales_assets.engine.parallel import side_by_side
 from gosales_assets.engine.star.coding import NO_TEXTS, numbered
 from gosales_assets.engine.star.contracts import RECORD_RULES
 from gosales_assets.engine.star.currency import Currencies, to_account_currency
@@ -26,7 +26,6 @@ from gosales_assets.engine.star.lines import (
     with_division,
 )
 from gosales_assets.engine.star.overlaps import repeated_across_files
-from gosales_assets.engine.star.parallel import side_by_side
 from gosales_assets.engine.star.parsing import (
     DateOrder,
     cents,
@@ -132,15 +131,21 @@ def _fields(
             return [pl.repeat(v, raw.height, dtype=t, eager=True) for v, t in ((None, pl.Date), (False, pl.Boolean))]
         return [series.rechunk() for series in parse_dates(raw[named[name]], spec.day_first)]
 
-    customer, ids, (order_date, no_date), (invoice_date, no_invoice_date), *texts = side_by_side(
-        lambda: numbered(cells("customer_id"), identifier),
-        lambda: row_ids(raw, content),
-        lambda: dates("order_date"),
-        lambda: dates("invoice_date"),
-        lambda: _documents(cells("invoice_id")),
-        *(partial(lambda name: numbered(cells(name), text), name) for name in ("product_division", "rep", "branch")),
+    def texts(name: str) -> pl.Series:
+        return numbered(cells(name), text)
+
+    customer, ids, (order_date, no_date), (invoice_date, no_invoice_date), invoice, division, rep, branch = (
+        side_by_side(
+            lambda: numbered(cells("customer_id"), identifier),
+            lambda: row_ids(raw, content),
+            lambda: dates("order_date"),
+            lambda: dates("invoice_date"),
+            lambda: _documents(cells("invoice_id")),
+            lambda: texts("product_division"),
+            lambda: texts("rep"),
+            lambda: texts("branch"),
+        )
     )
-    invoice, division, rep, branch = texts
     fields = pl.DataFrame({
         ROW: raw[ROW].rechunk(),
         "customer_id": customer,

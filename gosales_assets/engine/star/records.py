@@ -52,8 +52,9 @@ def row_ids(records: pl.DataFrame, content: pl.Series) -> pl.DataFrame:
     Returns
     -------
     DataFrame
-        Row by row: ``source_row_id``, the content hash, from which further records of that hash count on;
-        ``is_duplicate``, every further one of equal records.
+        Row by row: ``source_row_id``, the content hash, from which further records of that hash count on (one of them
+        could meet another record's hash; the schema of the facts would refuse both); ``is_duplicate``, every further
+        one of equal records.
     """
     read = sorted(c for c in records.columns if c not in (ROW, SOURCE_FILE))
     # Equal hashes are neighbours once sorted, which is cheaper than grouping them; few are.

@@ -95,7 +95,7 @@ LATER_LINE = st.tuples(
 )
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(LATER_LINE, min_size=1, max_size=12), st.sampled_from(["Moonshots", "Toys"]), st.sampled_from([1.0, 1e6])
 )
@@ -195,7 +195,7 @@ def test_a_basket_that_ends_a_day_late_is_noticed(monkeypatch: pytest.MonkeyPatc
 # --- the order of the input
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.integers(0, 2**31))
 def test_order_of_the_input_changes_nothing(seed):
     shuffled = WORLD.but(

@@ -184,7 +184,7 @@ CLEAN = built(KNOWN)
 CLEAN_FILES = files(WORLD.but(features=ON, assets=KNOWN))
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.too_slow])
 @given(
     later=st.lists(st.tuples(st.sampled_from([*PEOPLE, "NEW"]), SKUS, UNITS, DAYS_AFTER, ENDS), min_size=1, max_size=6),
     seed=st.integers(0, 99),

@@ -40,7 +40,7 @@ def test_without_an_owner_likeness_is_unknown():
     assert np.isnan(similarity(factors, np.array([False, True]))).all()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 2**31))
 def test_a_turn_of_the_axes_changes_nothing(seed):
     """Why likeness may be pooled over cutoffs and factors may not."""

@@ -344,7 +344,7 @@ _LINES = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(lines=_LINES, mode=st.sampled_from(["all", "expansion"]), threshold=st.sampled_from([0.0, 0.5]), data=st.data())
 def test_label_properties(lines: list[Line], mode: str, threshold: float, data: st.DataObject) -> None:
     people = dim("1", "2", "3", "4")

@@ -146,7 +146,7 @@ def test_a_margin_worse_than_chance_is_flattened_not_turned_round() -> None:
     assert document == {"method": "platt", "slope": 0.0, "intercept": pytest.approx(logit(smoothed))}
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000), st.integers(30, 120), st.sampled_from(["platt", "isotonic", "none"]))
 def test_maps_rise_and_stay_between_0_and_1(seed: int, n: int, method: str) -> None:
     margin, y = drawn(n, seed=seed)

@@ -20,7 +20,7 @@ from gosales_assets.timeline import Calendar, label_window
 from gosales_assets_tests.engine.modeling import world
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(st.tuples(st.text("abc019", min_size=1, max_size=5), st.integers(0, 3)), min_size=1, max_size=60),
     st.integers(2, 6),

@@ -41,7 +41,7 @@ def reference_hash(text: str, seed: int) -> int:
     return mix(h ^ mix(seed % 2**64))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.text(max_size=12), max_size=8), st.integers(-5, 2**40))
 def test_hash_is_that_of_plain_integers_whatever_else_is_in_the_batch(ids: list[str], seed: int) -> None:
     hashed = stable_hash(pl.Series(ids, dtype=pl.String), seed)

@@ -624,23 +624,6 @@ def test_workers_change_nothing(past: dict) -> None:
     assert one == four
 
 
-def test_workers_keep_order_and_raise_the_first_failure() -> None:
-    import time
-
-    from gosales_assets.engine.modeling.workers import run_all
-
-    waits = [0.03, 0.0, 0.02, 0.0]
-    tasks = [lambda i=i, w=w: (time.sleep(w), i)[1] for i, w in enumerate(waits)]
-    assert run_all(tasks, 4) == run_all(tasks, 1) == [0, 1, 2, 3]
-
-    def broken() -> int:
-        raise ValueError("no")
-
-    for n in (1, 3):
-        with pytest.raises(ValueError, match="no"):
-            run_all([tasks[1], broken, tasks[0]], n)
-
-
 def test_a_gap_at_the_limit_is_not_softened(past: dict, trained: Training) -> None:
     gap = guardrails(trained)["overfit_gap"]["value"]
     limit = float(np.nextafter(gap + 1e-9, 1))

@@ -137,7 +137,7 @@ def test_enterprise_threshold(wanted: int, threshold: float, reached: list[int])
 
 
 @given(gp=st.lists(st.integers(-50, 500).map(float), min_size=1, max_size=40), wanted=st.integers(1, 50))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_enterprise_accounts_are_as_many_as_wanted_or_all_with_profit(gp: list[float], wanted: int) -> None:
     series = pl.Series(gp)
     threshold = enterprise_threshold(series, wanted)

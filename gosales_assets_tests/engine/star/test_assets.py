@@ -189,7 +189,7 @@ _asset = st.fixed_dictionaries(
 
 
 @given(assets=st.lists(_asset, max_size=6), seed=st.integers(0, 5))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_every_asset_is_one_row_in_any_order(assets: list[dict[str, Any]], seed: int) -> None:
     order = pl.Series(range(len(assets)), dtype=pl.Int64).sample(fraction=1.0, shuffle=True, seed=seed)
     one, two = (star(LOG, assets=rows, items=ITEMS) for rows in (assets, [assets[i] for i in order]))

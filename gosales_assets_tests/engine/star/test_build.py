@@ -614,7 +614,7 @@ def money(cell: str | None) -> int:
     return {"1": 100, "-1": -100, "2.50": 250, "$1,234.50": 123450, "(5)": -500}.get(cell or "", 0)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(rows=_WIDE, seed=st.integers(0, 99))
 def test_every_record_and_every_cent_is_somewhere_in_any_order(rows: list[dict[str, Any]], seed: int) -> None:
 

@@ -289,7 +289,7 @@ def test_an_accepted_pair_needs_no_likeness_and_goes_before_similar_names() -> N
 
 
 @given(seed=st.integers(0, 9), repeat=st.integers(1, 3))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 def test_repetitions_multiply_nobody_and_order_changes_nothing(seed: int, repeat: int) -> None:
     names = ["Acme Works", "acme works", "12 Acme Works", "Acme Works.", "Zeta", None]
     log = wide(*(customer(n, key=f"K{i}") for i, n in enumerate(names)))

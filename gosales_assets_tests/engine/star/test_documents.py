@@ -44,6 +44,13 @@ def test_any_difference_changes_the_checksum(other: pl.DataFrame) -> None:
     assert content_sha256(other) != content_sha256(FRAME)
 
 
+@pytest.mark.parametrize("a, b, c", [("x", "x", "y"), (0, 0, 1), (None, None, 1), (True, True, False)])
+def test_where_a_value_repeats_matters(a: object, b: object, c: object) -> None:
+    one, two = (pl.DataFrame({"a": values}) for values in ([a, b, c], [a, c, c]))
+    assert content_sha256(one) != content_sha256(two)
+    assert content_sha256(one) != content_sha256(one.reverse())
+
+
 def test_where_one_text_ends_matters() -> None:
     assert content_sha256(pl.DataFrame({"a": ["ab", "c"]})) != content_sha256(pl.DataFrame({"a": ["a", "bc"]}))
 

@@ -110,7 +110,7 @@ def test_events_are_the_sums_of_their_lines(lines: list[Any]) -> None:
     facts = pl.DataFrame(rows, SCHEMA, orient="row").sort(KEYS)
     got = fact_events(facts, REFERENCE)
     for target in REFERENCE.targets:
-        own = facts.with_columns(own=target.lines(), alone=target.lines() & target.quantity_lines())
+        own = facts.with_columns(own=target.lines(), alone=target.quantity_lines())
         gp, quantity = ((pl.col(c) * pl.col("own")).sum().round(4) for c in ("gross_profit", "quantity"))
         alone = (pl.col("quantity") * pl.col("alone")).sum().round(4)
         summed = own.group_by(KEYS, maintain_order=True).agg(gp=gp, qty=quantity, alone=alone)

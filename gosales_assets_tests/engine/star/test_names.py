@@ -52,7 +52,7 @@ _names = st.lists(st.lists(_word, min_size=1, max_size=4).map(" ".join), max_siz
 
 
 @given(names=_names, choices=_names, least=st.sampled_from([50.0, 80.0, 94.0]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_nothing_alike_is_missed_whatever_the_lengths(names: list[str], choices: list[str], least: float) -> None:
     got = similar_names(pl.Series(names, dtype=pl.String), pl.Series(choices, dtype=pl.String), least=least)
     expected = {}

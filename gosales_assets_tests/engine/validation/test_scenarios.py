@@ -161,7 +161,7 @@ def test_missing_segment_is_its_own_group():
     assert segments(rows).select("segment", "n", "positives").rows() == [("A", 1, 1), ("unknown", 2, 1)]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.lists(
         st.tuples(st.integers(0, 4), st.integers(0, 1), st.integers(-5, 9), st.sampled_from(["A", "B", None])),

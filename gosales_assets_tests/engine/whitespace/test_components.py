@@ -60,7 +60,7 @@ def test_percentile_within_groups_judges_each_group_alone() -> None:
 
 
 @given(st.lists(st.one_of(st.none(), st.integers(-5, 5).map(float)), max_size=30))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_percentile_keeps_order_and_ties(values: list[float | None]) -> None:
     got = ranks(values)
     known = [(v, r) for v, r in zip(values, got, strict=True) if v is not None]
@@ -135,7 +135,7 @@ def test_a_threshold_of_zero_gives_full_weight_to_any_coverage() -> None:
     st.floats(0, 1),
     st.floats(0, 1),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_weights_sum_to_one(base: tuple[float, ...], lift: float, als: float, threshold: float) -> None:
     got = scaled_weights(base, coverage_lift=lift, coverage_als=als, threshold=threshold)
     assert sum(got) == pytest.approx(1)

@@ -109,7 +109,7 @@ SETTINGS = st.builds(
 
 
 @given(st.lists(ROWS, min_size=1, max_size=25), SETTINGS)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_counts_are_disjoint_and_complete(rows: list[tuple], gates: EligibilitySettings) -> None:
     counts = count_gates(apply_gates(frame(*rows), gates), gates).row(0, named=True)
     excluded = sum(counts[f"{name}_excluded"] for name in GATE_NAMES)
