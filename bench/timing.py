@@ -79,9 +79,9 @@ def in_turns(*works: Callable[[], Any], repeats: int = REPEATS) -> list[Seconds]
     return best
 
 
-def peak_mb() -> float:
-    """Most memory this process has held so far, in MiB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def peak_mb(who: int = resource.RUSAGE_SELF) -> float:
+    """Most memory this process has held so far, or one of those it started and that have ended, in MiB."""
+    peak = resource.getrusage(who).ru_maxrss
     return round(peak / (1024 if sys.platform != "darwin" else 1024**2), 1)
 
 

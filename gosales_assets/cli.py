@@ -21,7 +21,8 @@ from rich.table import Table
 if TYPE_CHECKING:
     import dagster as dg
 
-    from gosales_assets.runner import Outcome, Runner, Unit
+    from gosales_assets.launch import Unit
+    from gosales_assets.runner import Outcome, Runner
     from gosales_assets.settings import Settings
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="From a raw sales log to ranked whitespace, gated.")
@@ -104,16 +105,21 @@ def run(
     division: Annotated[list[str] | None, typer.Option("--division", "-d", help="Only these divisions.")] = None,
     cutoff: Annotated[list[str] | None, typer.Option("--cutoff", help="Only these cutoffs (YYYY-MM-DD).")] = None,
     force: Annotated[bool, typer.Option("--force", help="Materialize everything, stale or not.")] = False,
+    workers: Annotated[
+        int | None, typer.Option("--workers", "-w", min=1, help="Runs at a time; by default the cores, four at most.")
+    ] = None,
     top: Annotated[int, typer.Option("--top", help="Opportunities printed at the end.")] = 5,
 ) -> None:
-    """Materialize what is asked and stale, in order, in this process; stop at a closed gate."""
+    """Materialize what is asked and stale, each partition after all it reads; stop at a closed gate."""
     settings = _settings(config)
     with _instance() as instance, _unusable():
+        from gosales_assets.engine.modeling.workers import cores
+        from gosales_assets.launch import MOST_WORKERS
         from gosales_assets.runner import Runner
 
         runner = Runner(settings, instance)
         units = runner.plan(division or (), cutoff or ())
-        outcome = _run_with_progress(runner, units, force=force)
+        outcome = _run_with_progress(runner, units, force=force, workers=workers or min(cores(), MOST_WORKERS))
     for held in outcome.left_out:
         errors.print(f"[yellow]left out[/yellow] {held.unit} (run {held.run_id})", highlight=False)
         errors.print(held.reason, highlight=False, markup=False, soft_wrap=True)
@@ -131,7 +137,7 @@ def run(
     _summary(settings, top)
 
 
-def _run_with_progress(runner: Runner, units: list[Unit], *, force: bool) -> Outcome:
+def _run_with_progress(runner: Runner, units: list[Unit], *, force: bool, workers: int) -> Outcome:
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -160,7 +166,7 @@ def _run_with_progress(runner: Runner, units: list[Unit], *, force: bool) -> Out
             else:
                 bar.advance(task)
 
-        return runner.run(units, force=force, progress=progress)
+        return runner.run(units, force=force, workers=workers, progress=progress)
 
 
 def _summary(settings: Settings, top: int) -> None:

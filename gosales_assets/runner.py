@@ -1,8 +1,9 @@
-"""Materialize what is asked and stale, in dependency order, in this process.
+"""Materialize what is asked and stale, each partition after all it reads.
 
 Belongs here: the order of partitions, the comparison of recorded versions with the present ones, and the loop of runs.
 There is no cache of our own: what is compared are the code and data versions Dagster recorded with every
-materialization, read in bulk. Does not belong here: printing, and anything an asset computes.
+materialization, read in bulk. Does not belong here: how a run is launched (`launch`), printing, and anything an asset
+computes.
 
 A run is one partition of one run group (`automation.run_groups`). Inside a run group only stale assets are
 materialized; what becomes stale by that follows in another run, so that a re-run to the same bytes spares everything
@@ -12,10 +13,12 @@ behind it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from graphlib import TopologicalSorter
 from typing import Any
 
 import dagster as dg
@@ -29,14 +32,13 @@ from dagster._core.definitions.data_version import (
 from dagster._core.definitions.partitions.context import partition_loading_context
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus, AssetCheckPartitionInfo
 
-from gosales_assets.catalog import CATALOG, Artifact
-from gosales_assets.definitions import build_definitions
+from gosales_assets.catalog import Artifact
 from gosales_assets.defs.assets.sources import RAW, observe, raw_key
-from gosales_assets.defs.automation import run_groups
 from gosales_assets.defs.guard import gates_of, is_current
 from gosales_assets.defs.partitions import cutoff_key
 from gosales_assets.defs.stage import Platform, asset_key
 from gosales_assets.defs.storage import ArtifactStore
+from gosales_assets.launch import Launched, Launcher, Team, Unit
 from gosales_assets.settings import Settings
 
 #: What Dagster records for an input that was never materialized or observed.
@@ -44,22 +46,6 @@ _NEVER = "INITIAL"
 
 _SUCCEEDED = AssetCheckExecutionRecordStatus.SUCCEEDED
 _FAILED = AssetCheckExecutionRecordStatus.FAILED
-
-_ERROR = dg.AssetCheckSeverity.ERROR
-_LEAKAGE = CATALOG["leakage/leakage_report"]
-
-_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-
-
-@dataclass(frozen=True)
-class Unit:
-    """One partition of one run group."""
-
-    group: str
-    partition: str | None
-
-    def __str__(self) -> str:
-        return f"{self.group} {self.partition.replace('|', ' ')}" if self.partition else self.group
 
 
 @dataclass(frozen=True)
@@ -169,9 +155,11 @@ class Runner:
         self.settings = settings
         self.platform = Platform(settings)
         self.instance = instance
-        self.definitions = build_definitions(settings)
-        self.graph = self.definitions.resolve_asset_graph()
-        self.groups = run_groups()
+        self.launcher = Launcher(settings, instance)
+        self.graph = self.launcher.definitions.resolve_asset_graph()
+        self.groups = self.launcher.groups
+        #: Partition sets are resolved at one moment, so that a plan cannot change while it runs.
+        self.moment = datetime.now(UTC)
         self.store = ArtifactStore(settings.artifact_root)
         self.ledger = Ledger(instance, (a for group in self.groups.values() for a in group))
         self._raw: dict[dg.AssetKey, str] = {}
@@ -198,7 +186,7 @@ class Runner:
         slugs = list(divisions) or list(p.slugs)
         if unknown := [d for d in slugs if d not in p.slugs]:
             raise ValueError(f"division {unknown[0]!r} is not among the partitions: {', '.join(p.slugs)}")
-        with self._clock():
+        with partition_loading_context(effective_dt=self.moment):
             every, modelled, validated = (
                 s.get_partition_keys() for s in (p.cutoffs, p.model_cutoffs, p.validation_cutoffs)
             )
@@ -291,18 +279,10 @@ class Runner:
         mapping = child.partition_mappings.get(parent)
         memo = (id(child.partitions_def), id(upstream.partitions_def), id(mapping), partition)
         if memo not in self._keys:
-            with self._clock():
+            with partition_loading_context(effective_dt=self.moment):
                 found = self.graph.get_parent_partition_keys_for_child(partition, parent, key)
                 self._keys[memo] = list(found.partitions_subset.get_partition_keys())
         return self._keys[memo]
-
-    @contextmanager
-    def _clock(self) -> Iterator[None]:
-        """Resolve partition sets at one moment, so that a plan cannot change while it runs."""
-        if not hasattr(self, "_now"):
-            self._now = datetime.now(UTC)
-        with partition_loading_context(effective_dt=self._now):
-            yield
 
     def _find_unjudged(self) -> set[tuple[dg.AssetKey, str | None]]:
         """Materialized partitions whose last verdict is not on what is stored.
@@ -325,9 +305,10 @@ class Runner:
         units: Sequence[Unit],
         *,
         force: bool = False,
+        workers: int = 1,
         progress: Callable[[Unit, str], None] = lambda unit, state: None,
     ) -> Outcome:
-        """Materialize what is stale in the units, in order, until one fails.
+        """Materialize what is stale in the units, each after all it reads, until one fails.
 
         With ``release.on_closed_gate: exclude`` a shut leakage gate does not end the run: its division is left out of
         what follows, and named in the outcome.
@@ -338,56 +319,84 @@ class Runner:
             From `plan`.
         force
             Materialize everything, stale or not.
+        workers
+            Runs at a time. What they make does not depend on it.
         progress
             Called with each unit and ``start``, ``fresh`` or ``done``.
         """
         outcome = Outcome(units=len(units))
         self.observe()
-        for unit in units:
-            progress(unit, "start")
-            forced = force
-            launched = 0
-            while chosen := (dict.fromkeys(self.groups[unit.group], "forced") if forced else self.stale(unit)):
-                forced = False
-                result = self._launch(unit, list(chosen))
-                outcome.launched += 1
-                outcome.run_ids.append(result.run_id)
-                outcome.materialized += self.ledger.note(result.run_id)
-                self._unjudged -= {(asset_key(a), unit.partition) for a in chosen}
-                launched += 1
-                if not result.success:
-                    stop = Stop(unit, result.run_id, failure_of(result))
-                    if not self._goes_on_without(result):
-                        outcome.stopped = stop
-                        return outcome
-                    outcome.left_out.append(stop)
-                if launched > len(self.groups[unit.group]):
-                    raise RuntimeError(
-                        f"{unit}: {', '.join(a.id for a in chosen)} stay stale after {launched} runs: {chosen}"
-                    )
-            progress(unit, "done" if launched else "fresh")
+        place = {unit: i for i, unit in enumerate(units)}
+        order = TopologicalSorter(self._needs(units))
+        order.prepare()
+        due: list[Unit] = []
+        going: dict[Future[Launched], tuple[Unit, str, list[Artifact]]] = {}
+        launches: Counter[Unit] = Counter()
+        failed: list[Stop] = []
+
+        with Team(self.launcher, workers) as team:
+
+            def launch(unit: Unit, chosen: list[Artifact], *, alone: bool) -> None:
+                launches[unit] += 1
+                run_id, told = team.launch(unit, [a.id for a in chosen], self.moment, alone=alone)
+                going[told] = (unit, run_id, chosen)
+
+            if sum(self._is_new(unit) for unit in units) > 1:
+                team.assemble()
+            while order.is_active() and (going or not failed):
+                due = sorted([*due, *order.get_ready()], key=place.__getitem__)
+                while due and len(going) < team.size and not failed:
+                    unit = due.pop(0)
+                    progress(unit, "start")
+                    if chosen := list(self.groups[unit.group] if force else self.stale(unit)):
+                        launch(unit, chosen, alone=not (due or going))
+                    else:
+                        order.done(unit)
+                        progress(unit, "fresh")
+                        due = sorted([*due, *order.get_ready()], key=place.__getitem__)
+                ended = wait(going, return_when=FIRST_COMPLETED).done
+                for told in sorted(ended, key=lambda f: place[going[f][0]]):
+                    unit, run_id, chosen = going.pop(told)
+                    run = team.told(run_id, told)
+                    outcome.launched += 1
+                    outcome.run_ids.append(run_id)
+                    outcome.materialized += self.ledger.note(run_id)
+                    self._unjudged -= {(asset_key(a), unit.partition) for a in chosen}
+                    if run.failure is not None:
+                        stop = Stop(unit, run_id, run.failure)
+                        if not (run.only_leakage and self.settings.release.on_closed_gate == "exclude"):
+                            failed.append(stop)
+                            continue
+                        outcome.left_out.append(stop)
+                    if launches[unit] > len(self.groups[unit.group]):
+                        raise RuntimeError(
+                            f"{unit}: {', '.join(a.id for a in chosen)} stay stale after {launches[unit]} runs"
+                        )
+                    if again := list(self.stale(unit)):
+                        launch(unit, again, alone=not (due or going))
+                    else:
+                        order.done(unit)
+                        progress(unit, "done")
+        outcome.stopped = min(failed, key=lambda stop: place[stop.unit], default=None)
         return outcome
 
-    def _launch(self, unit: Unit, chosen: Sequence[Artifact]) -> dg.ExecuteInProcessResult:
-        job = self.definitions.resolve_job_def(unit.group)
-        part = None if len(chosen) == len(self.groups[unit.group]) else [asset_key(a) for a in chosen]
-        # At one moment, Dagster also works out the first and last partition of a set once, not for every input.
-        with self._clock():
-            return job.execute_in_process(
-                instance=self.instance,
-                partition_key=unit.partition,
-                asset_selection=part,
-                run_config=_QUIET,
-                raise_on_error=False,
-            )
+    def _needs(self, units: Sequence[Unit]) -> dict[Unit, set[Unit]]:
+        """The units that make what each unit reads."""
+        known = set(units)
+        group_of = {asset_key(a): name for name, artifacts in self.groups.items() for a in artifacts}
+        return {unit: (self._read(unit, group_of) & known) - {unit} for unit in units}
 
-    def _goes_on_without(self, result: dg.ExecuteInProcessResult) -> bool:
-        """Whether all that failed is the leakage gate of a division that the settings leave out of a release."""
-        if self.settings.release.on_closed_gate != "exclude":
-            return False
-        shut = [e for e in result.get_asset_check_evaluations() if not e.passed and e.severity == _ERROR]
-        failed = [e for e in result.all_events if e.is_step_failure]
-        return len(failed) == len(shut) and {e.asset_key for e in shut} == {asset_key(_LEAKAGE)}
+    def _read(self, unit: Unit, group_of: Mapping[dg.AssetKey, str]) -> set[Unit]:
+        read: set[Unit] = set()
+        for key in map(asset_key, self.groups[unit.group]):
+            for parent in self.graph.get(key).parent_keys & group_of.keys():
+                whole = self.graph.get(parent).partitions_def is None
+                keys = [None] if whole else self._parent_keys(key, unit.partition, parent)
+                read |= {Unit(group_of[parent], p) for p in keys}
+        return read
+
+    def _is_new(self, unit: Unit) -> bool:
+        return all(self.ledger.get(asset_key(a), unit.partition) is None for a in self.groups[unit.group])
 
     # --- status
 
@@ -401,23 +410,3 @@ class Runner:
                 partitions = [unit.partition] if unit.partition else None
                 shut += [str(gate) for gate in registry.closed(self.instance, key, partitions)]
         return shut
-
-
-def failure_of(result: dg.ExecuteInProcessResult) -> str:
-    """Why a run failed: the first failing check or step, in one paragraph."""
-    for evaluation in result.get_asset_check_evaluations():
-        if not evaluation.passed and evaluation.severity == _ERROR:
-            key = evaluation.asset_check_key
-            where = f" {evaluation.partition}" if evaluation.partition else ""
-            name = f"{key.asset_key.to_user_string()}:{key.name}"
-            return f"gate closed: {name}{where} FAILED: {evaluation.description or ''}"
-    for event in result.all_events:
-        if event.is_step_failure:
-            data = event.step_failure_data
-            if data.user_failure_data and data.user_failure_data.description:
-                return data.user_failure_data.description
-            error = data.error.cause or data.error if data.error else None
-            while error is not None and error.cause is not None:
-                error = error.cause
-            return error.message.strip() if error else f"step {event.step_key} failed"
-    return "the run failed before its first step"

@@ -13,7 +13,7 @@ import pytest
 from bench.__main__ import main
 from bench.limit import beside
 from bench.report import TARGETS, assemble
-from bench.run import Clock
+from bench.run import Clock, covered
 from bench.timing import growth_exponent, in_turns
 from bench.world import DEMO
 from bench.worth import (
@@ -138,6 +138,33 @@ def test_clock_stops_when_the_work_fails():
         clock.around(lambda: 1 / 0, "body")()
     clock.around(lambda: None, "judge")()
     assert set(clock.kinds) == {"body", "judge"}
+
+
+def test_what_two_processes_say_is_one_account(tmp_path):
+    mine, other = Clock(), Clock()
+    for clock in (mine, other):
+        clock.around(time.sleep, "body", "star")(0.02)
+        clock.launched.append((1.0, 2.0))
+        clock.steps = 3
+    spent = mine.kinds["body"].wall + other.kinds["body"].wall
+    other.write(tmp_path / "other.json")
+    mine.add(tmp_path / "other.json")
+    assert mine.kinds["body"].wall == mine.stages["star"].wall == pytest.approx(spent)
+    assert (len(mine.working), len(mine.launched), mine.steps) == (2, 2, 6)
+
+
+@pytest.mark.parametrize(
+    ("spans", "length"),
+    [
+        ([], 0.0),
+        ([(0, 2), (5, 6)], 3.0),
+        # Two processes at once count once, also when one lies within the other.
+        ([(5, 6), (1, 3), (0, 2)], 4.0),
+        ([(0, 9), (1, 2), (3, 4)], 9.0),
+    ],
+)
+def test_time_in_which_anything_worked_is_the_length_of_a_union(spans, length):
+    assert covered(spans) == length
 
 
 def test_missing_a_target_is_said():

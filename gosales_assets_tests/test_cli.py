@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from gosales_assets.catalog import markdown
 from gosales_assets.cli import CLOSED, UNUSABLE, app
 from gosales_assets.engine.features.reference import reference as features
 from gosales_assets.settings import FeatureSettings, reference
+from gosales_assets_tests.e2e.conftest import SMALL
 
 
 @pytest.fixture(autouse=True)
@@ -52,3 +62,35 @@ def test_documents_are_written_and_checked(tmp_path: Path) -> None:
     stale = run(app, ["docs", "--check", "--out", "d"])
     assert stale.exit_code == CLOSED
     assert "settings.md is not what the code says" in stale.output.replace("\n", "")
+
+
+def test_an_interrupt_ends_the_runs_it_meets_and_the_next_command_goes_on(tmp_path: Path) -> None:
+    """As a terminal does it: the signal reaches every process of the command."""
+    (tmp_path / "gosales.yaml").write_text(yaml.safe_dump(SMALL), encoding="utf-8")
+    command = [sys.executable, "-m", "gosales_assets.cli", "run", "--top", "0", "--workers", "2", "-d", "training"]
+    with (tmp_path / "said").open("wb") as said:
+        running = subprocess.Popen(command, start_new_session=True, stdout=said, stderr=said)
+        until = time.monotonic() + 120
+        while sum(state == "SUCCESS" for state in states(tmp_path)) < 3:
+            assert running.poll() is None, (tmp_path / "said").read_text(encoding="utf-8")
+            assert time.monotonic() < until, "nothing ran"
+            time.sleep(0.1)
+        os.killpg(running.pid, signal.SIGINT)
+        assert running.wait(60) != 0
+    ended = states(tmp_path)
+    assert set(ended) == {"SUCCESS", "FAILURE"}
+    again = subprocess.run(command, check=True, capture_output=True, text=True)
+    launched = re.search(r"(\d+) runs launched", again.stdout)
+    assert launched, again.stdout
+    assert int(launched[1]) < len(states(tmp_path))
+    assert "0 runs launched" in subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def states(folder: Path) -> list[str]:
+    """Of all runs recorded so far."""
+    runs = folder / "home" / "runs.db"
+    if not runs.exists():
+        return []
+    with contextlib.closing(sqlite3.connect(runs)) as connection, contextlib.suppress(sqlite3.OperationalError):
+        return [state for (state,) in connection.execute("SELECT status FROM runs")]
+    return []

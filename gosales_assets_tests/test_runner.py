@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import os
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,12 +16,14 @@ import pytest
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
 from dagster._core.loader import LoadingContextForTest
 
+from gosales_assets import launch
 from gosales_assets.catalog import CATALOG
 from gosales_assets.defs.stage import asset_key
-from gosales_assets.runner import Outcome, Runner, Unit
+from gosales_assets.launch import Unit
+from gosales_assets.runner import Outcome, Runner
 from gosales_assets.settings import Settings
 from gosales_assets.sources import read_sales_log
-from gosales_assets_tests.e2e.conftest import SMALL, instance_at
+from gosales_assets_tests.e2e.conftest import SMALL, contents, instance_at
 
 pytestmark = pytest.mark.long
 
@@ -287,12 +291,63 @@ def test_force_makes_everything_once(built: World) -> None:
     assert outcome.materialized == sum(len(runner.groups[u.group]) for u in units)
 
 
+# --- beside each other
+
+
+def begin_doomed(*told: Any) -> None:
+    """Begin a process that dies when it is about to write the first model."""
+    from gosales_assets.defs import storage
+
+    launch.begin(*told)
+    encode = storage.formats.encode
+
+    def dying(artifact: Any, value: Any) -> bytes:
+        if artifact.id == "models/model":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return encode(artifact, value)
+
+    storage.formats.encode = dying
+
+
+def test_runs_beside_each_other_make_the_same_bytes_and_a_process_that_dies_is_told(
+    built: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "out"
+    settings = Settings.load(environ={}, overrides={**built.tree, "artifact_root": str(root)})
+    with instance_at(tmp_path / "home") as instance:
+        with monkeypatch.context() as patched:
+            patched.setattr(launch, "begin", begin_doomed)
+            runner = Runner(settings, instance)
+            outcome = runner.run(runner.plan(), workers=2)
+        assert outcome.stopped is not None
+        assert outcome.stopped.unit.group == "models_scores"
+        assert "killed for want of memory" in outcome.stopped.reason
+        assert "--workers 1" in outcome.stopped.reason
+        # No run is left that seems to go on, and what was published is whole.
+        assert all(run.is_finished for run in instance.get_runs())
+        run = instance.get_run_by_id(outcome.stopped.run_id)
+        assert run is not None
+        assert run.status == dg.DagsterRunStatus.FAILURE
+        then = contents(root)
+        made = contents(built.root / "kept" / "out")
+        assert then
+        assert then.items() <= made.items()
+        # What is left is made by the next.
+        runner = Runner(settings, instance)
+        again = runner.run(runner.plan(), workers=2)
+        assert again.stopped is None, again.stopped
+        assert again.launched < again.units
+        assert contents(root) == made
+        runner = Runner(settings, instance)
+        assert runner.run(runner.plan(), workers=2).launched == 0
+
+
 # --- verdicts
 
 
-def launch(runner: Runner, unit: Unit, selection: dg.AssetSelection) -> dg.ExecuteInProcessResult:
+def launch_by_hand(runner: Runner, unit: Unit, selection: dg.AssetSelection) -> dg.ExecuteInProcessResult:
     job = dg.define_asset_job("one", selection=selection)
-    merged = dg.Definitions.merge(runner.definitions, dg.Definitions(jobs=[job]))
+    merged = dg.Definitions.merge(runner.launcher.definitions, dg.Definitions(jobs=[job]))
     return merged.resolve_job_def("one").execute_in_process(
         instance=runner.instance, partition_key=unit.partition, raise_on_error=False
     )
@@ -302,7 +357,7 @@ def test_what_was_made_without_its_checks_is_made_again(built: World) -> None:
     """Somebody materialized a report by hand and left the gate out: the guard holds it, and a run repairs it."""
     runner = built.runner()
     report = CATALOG["leakage/leakage_report"]
-    assert launch(runner, MODEL, dg.AssetSelection.assets(asset_key(report)).without_checks()).success
+    assert launch_by_hand(runner, MODEL, dg.AssetSelection.assets(asset_key(report)).without_checks()).success
     again = built.runner()
     assert any("STALE" in gate for gate in again.closed_gates(MODEL))
     assert again.stale(MODEL) == {report: "no blocking check has judged what is stored"}
@@ -354,7 +409,9 @@ def test_a_division_may_be_left_out_instead_and_the_run_goes_on(world: World) ->
     finally:
         path.write_bytes(before)
     repaired = world.runner()
-    assert launch(repaired, MODEL, dg.AssetSelection.assets(asset_key(CATALOG["leakage/leakage_report"]))).success
+    assert launch_by_hand(
+        repaired, MODEL, dg.AssetSelection.assets(asset_key(CATALOG["leakage/leakage_report"]))
+    ).success
     assert world.run().stopped is None
     fed = repaired.store.read(CATALOG["rollups/icp_scores"])
     assert set(fed["cutoff_date"].cast(pl.String)) == {"2024-06-30"}
@@ -365,11 +422,11 @@ def test_a_run_stops_at_a_shut_gate_and_says_so_again_the_next_time(world: World
     runner = world.runner()
     path = runner.store.path(audit, MODEL.partition)
     before = shut_the_gate(runner)
-    assert not launch(runner, MODEL, dg.AssetSelection.assets(asset_key(report))).success
+    assert not launch_by_hand(runner, MODEL, dg.AssetSelection.assets(asset_key(report))).success
     for _ in range(2):
         outcome = world.run()
         assert outcome.stopped is not None
         assert "leakage/leakage_report:gate_leakage 2024-06-30|training FAILED" in outcome.stopped.reason
     path.write_bytes(before)
-    assert launch(runner, MODEL, dg.AssetSelection.assets(asset_key(report))).success
+    assert launch_by_hand(runner, MODEL, dg.AssetSelection.assets(asset_key(report))).success
     assert world.run().stopped is None

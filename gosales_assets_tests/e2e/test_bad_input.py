@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 
 from gosales_assets.catalog import CATALOG
-from gosales_assets.runner import Runner, Unit
+from gosales_assets.launch import Unit
+from gosales_assets.runner import Runner
 from gosales_assets.settings import Settings
 from gosales_assets.sources import SourceError
 from gosales_assets_tests.e2e.conftest import SMALL, contents, instance_at

@@ -10,7 +10,8 @@ import pytest
 
 from gosales_assets.catalog import CATALOG
 from gosales_assets.defs.stage import asset_key
-from gosales_assets.runner import Runner, Unit, failure_of
+from gosales_assets.launch import Unit, failure_of
+from gosales_assets.runner import Runner
 from gosales_assets_tests.e2e.conftest import build, small
 
 pytestmark = pytest.mark.long
@@ -32,7 +33,7 @@ def shut(tmp_path_factory: pytest.TempPathFactory) -> Runner:
 
 
 def launch(runner: Runner, group: str, partition: str, *artifacts) -> dg.ExecuteInProcessResult:
-    return runner.definitions.resolve_job_def(group).execute_in_process(
+    return runner.launcher.definitions.resolve_job_def(group).execute_in_process(
         instance=runner.instance,
         partition_key=partition,
         asset_selection=[asset_key(a) for a in artifacts] or None,

@@ -15,7 +15,8 @@ import pytest
 from gosales_assets.catalog import CATALOG
 from gosales_assets.defs import storage
 from gosales_assets.defs.stage import asset_key
-from gosales_assets.runner import Runner, Unit
+from gosales_assets.launch import Unit
+from gosales_assets.runner import Runner
 from gosales_assets.settings import SIDE_SOURCES
 from gosales_assets.sources import read_sales_log, read_side
 from gosales_assets_tests.e2e.conftest import build, contents, small
