@@ -14,6 +14,7 @@ import calendar as _calendar
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 
 import polars as pl
 
@@ -121,6 +122,7 @@ def label_window(cutoff: date, months: int, buffer_days: int = 0) -> Window:
     return Window(start, add_months(start, months))
 
 
+@lru_cache(maxsize=4096)  # every feature of a catalog asks for the same few
 def feature_window(cutoff: date, months: int, offset_days: int = 0, mask_tail_days: int = 0) -> Window:
     """The window a feature reads: ``(cutoff - offset - months, cutoff - offset]``.
 

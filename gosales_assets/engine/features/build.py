@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -123,11 +124,10 @@ def build_features(
     emptied = {s.name for s in specs if segments_of(s, plan) != SEGMENTS}
     unchanged = {c: p for c, p in (base_profile or {}).items() if c not in caps and c not in emptied}
     profiles = profile(matrix.drop(KEYS), unchanged)
-    version = feature_list(specs)["version"]
     return FeatureBuild(
         features=matrix,
         catalog=_catalog(specs, profiles, cutoff, plan),
-        stats=_stats(matrix, specs, profiles, caps, population.segments, version),
+        stats=_stats(matrix, specs, profiles, caps, population.segments, _version(plan)),
     )
 
 
@@ -148,8 +148,9 @@ def feature_matrix(
     """The matrix alone, and the caps applied by column. Parameters as for `build_features`."""
     plan = Plan.of(features, divisions, skus)
     specs = tuple(f.spec for f in declared(plan))
+    known = {column.name: column for column in base.get_columns()}
     needed = [s.name for s in specs if s.scope == "all"] + [s.name for s in shared(plan)]
-    if missing := [name for name in needed if name not in base.columns]:
+    if missing := [name for name in needed if name not in known]:
         raise ValueError(
             f"customer_base lacks {len(missing)} declared features ({', '.join(missing[:3])}, …): "
             "it was built with other settings or divisions; rebuild it for this cutoff"
@@ -177,7 +178,7 @@ def feature_matrix(
         holdings=read_holdings(assets, base, cutoff, plan, target=target, mask_tail_days=mask_tail_days),
     )
     columns = {s.name: s for s in evaluate(declared(plan), ledger, "div")}
-    columns |= {s.name: base[s.name] for s in specs if s.scope == "all"}
+    columns |= {s.name: known[s.name] for s in specs if s.scope == "all"}
     caps: dict[str, dict[str, Any]] = {}
     modelled = base["segment"].is_in(list(population.segments))
     for name in capped_columns(plan):
@@ -220,9 +221,10 @@ def _coverage(spec: FeatureSpec | None, column: ColumnProfile) -> float:
     return round(covered / column.rows, COVERAGE_DECIMALS) if column.rows else 0.0
 
 
-def _catalog(
-    specs: Sequence[FeatureSpec], profiles: Mapping[str, ColumnProfile], cutoff: date, plan: Plan
-) -> pl.DataFrame:
+@lru_cache(maxsize=16)
+def _declarations(plan: Plan, cutoff: date) -> pl.DataFrame:
+    """What the catalog says of each feature without looking at data: the same for all targets of a cutoff."""
+    specs = [f.spec for f in declared(plan)]
     rows = [
         {
             "name": s.name,
@@ -239,13 +241,22 @@ def _catalog(
             "pooled": s.pooled,
             "safe": s.safe,
             "segments": ", ".join(segments_of(s, plan)),
-            "coverage": _coverage(s, profiles[s.name]),
-            "n_unique": profiles[s.name].n_unique,
             "description": s.description,
         }
         for s in specs
     ]
-    return pl.DataFrame(rows, schema=CATALOG_COLUMNS)
+    return pl.DataFrame(rows, {k: v for k, v in CATALOG_COLUMNS.items() if k not in _OF_DATA})
+
+
+def _catalog(
+    specs: Sequence[FeatureSpec], profiles: Mapping[str, ColumnProfile], cutoff: date, plan: Plan
+) -> pl.DataFrame:
+    told = {
+        "coverage": [_coverage(s, profiles[s.name]) for s in specs],
+        "n_unique": [profiles[s.name].n_unique for s in specs],
+    }
+    of_data = pl.DataFrame(told, {k: CATALOG_COLUMNS[k] for k in _OF_DATA})
+    return _declarations(plan, cutoff).hstack(of_data).select(CATALOG_COLUMNS.keys())
 
 
 CATALOG_COLUMNS: dict[str, pl.DataType] = {
@@ -267,6 +278,13 @@ CATALOG_COLUMNS: dict[str, pl.DataType] = {
     "n_unique": pl.Int64(),
     "description": pl.String(),
 }
+#: Columns of the catalog that a target's data decides.
+_OF_DATA = ("coverage", "n_unique")
+
+
+@lru_cache(maxsize=16)
+def _version(plan: Plan) -> str:
+    return feature_list(f.spec for f in declared(plan))["version"]
 
 
 def _stats(

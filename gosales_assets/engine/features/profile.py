@@ -16,6 +16,8 @@ import polars as pl
 from gosales_assets.engine.parallel import side_by_side
 
 DECIMALS = 6
+#: With fewer, handing a column to a thread takes longer than describing it.
+_MANY_ROWS = 20_000
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,9 @@ def profile(frame: pl.DataFrame, known: Mapping[str, ColumnProfile] | None = Non
     known = known or {}
     numeric = [name for name, dtype in frame.schema.items() if dtype.is_numeric()]
     unknown = [name for name in numeric if name not in known]
-    described = dict(zip(unknown, side_by_side(*(partial(_describe, frame[name]) for name in unknown)), strict=True))
+    tasks = [partial(_describe, frame[name]) for name in unknown]
+    told = side_by_side(*tasks) if frame.height >= _MANY_ROWS else [task() for task in tasks]
+    described = dict(zip(unknown, told, strict=True))
     return {name: known.get(name) or described[name] for name in numeric}
 
 
@@ -96,23 +100,18 @@ def _describe(column: pl.Series) -> ColumnProfile:
     rest = values[~(zero | null)]
     zeros, nulls = int(np.count_nonzero(zero)), int(np.count_nonzero(null))
     non_null = len(values) - nulls
-    some = np.append(rest, rest.dtype.type(0)) if zeros else rest
+    ordered = np.sort(np.append(rest, rest.dtype.type(0)) if zeros else rest)
     return ColumnProfile(
         dtype=str(column.dtype),
         rows=len(column),
         non_null=non_null,
         non_zero=len(rest),
-        n_unique=_distinct(some),
-        min=float(some.min()) if non_null else None,
-        max=float(some.max()) if non_null else None,
+        n_unique=int(np.count_nonzero(ordered[1:] != ordered[:-1])) + min(1, non_null),
+        min=float(ordered[0]) if non_null else None,
+        max=float(ordered[-1]) if non_null else None,
         mean=round(float(rest.sum(dtype=float)) / non_null, DECIMALS) if non_null else None,
         digest=_sha256(column, np.packbits(zero), np.packbits(null), rest.astype(float)),
     )
-
-
-def _distinct(values: np.ndarray) -> int:
-    ordered = np.sort(values)
-    return int(np.count_nonzero(ordered[1:] != ordered[:-1])) + min(1, len(values))
 
 
 def digest(column: pl.Series) -> str:
