@@ -21,6 +21,7 @@ import polars as pl
 
 from gosales_assets.engine.features.holdings import Holdings
 from gosales_assets.engine.features.spec import LIFE, Plan, Span
+from gosales_assets.engine.keys import changes, in_order
 from gosales_assets.taxonomy import match_key
 from gosales_assets.timeline import Window, add_days, days_between, days_since, trailing_months, until
 
@@ -358,7 +359,7 @@ class Ledger:
         if not len(known):
             return self._running(known)
         width = int(sku.max()) + 1
-        ordered = _sorted(((self.row * width + sku)[known] << _DAY_BITS) + (self.day[known] - self._first))
+        ordered = in_order(((self.row * width + sku)[known] << _DAY_BITS) + (self.day[known] - self._first))
         pair = ordered >> _DAY_BITS
         last = np.flatnonzero(np.append(pair[1:] != pair[:-1], True))
         interval = self._intervals((ordered[last] & _DAY_MASK) + self._first)
@@ -379,8 +380,8 @@ class Ledger:
     @cached_property
     def orders(self) -> tuple[np.ndarray, np.ndarray]:
         """Distinct (customer, day) pairs, sorted: the order dates. A document with many lines is one."""
-        key = _sorted((self.row << _DAY_BITS) + (self.day - self._first))
-        key = key[_changes(key)]
+        key = in_order((self.row << _DAY_BITS) + (self.day - self._first))
+        key = key[changes(key)]
         return key >> _DAY_BITS, (key & _DAY_MASK) + self._first
 
     @cached_property
@@ -414,14 +415,14 @@ class Ledger:
         inside = _inside(day, span.window(self.cutoff))
         row, day = row[inside], day[inside]
         month = self._of_day(pl.col("day").dt.year().cast(pl.Int32) * 12 + pl.col("day").dt.month(), day)
-        return np.bincount(row[_changes(row * (1 << _DAY_BITS) + month)], minlength=self.size)
+        return np.bincount(row[changes(row * (1 << _DAY_BITS) + month)], minlength=self.size)
 
     def median_gap(self) -> np.ndarray:
         """Median days between consecutive order dates per customer; NaN with fewer than two."""
         row, day = self.orders
         same = row[1:] == row[:-1]
         row, gap = row[1:][same], np.diff(day)[same]
-        gap = _sorted((row << _DAY_BITS) + gap) & _DAY_MASK
+        gap = in_order((row << _DAY_BITS) + gap) & _DAY_MASK
         count = np.bincount(row, minlength=self.size)
         start = np.cumsum(count) - count
         some = count > 0
@@ -429,16 +430,6 @@ class Ledger:
         out = np.full(self.size, np.nan)
         out[some] = (gap[low] + gap[high]) / 2
         return out
-
-
-def _sorted(keys: np.ndarray) -> np.ndarray:
-    """Keys in order. The facts come by customer and day, and this algorithm makes use of what is in order already."""
-    return np.sort(keys, kind="stable")
-
-
-def _changes(values: np.ndarray) -> np.ndarray:
-    """Which values differ from the one before; the first does."""
-    return np.append(True, values[1:] != values[:-1]) if len(values) else np.zeros(0, dtype=bool)
 
 
 def _inside(day: np.ndarray, window: Window) -> np.ndarray:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from gosales_assets.engine.keys import distinct
 from gosales_assets.taxonomy import Target
 from gosales_assets.timeline import Window, lagged_window
 
@@ -157,7 +158,7 @@ def lifts_of(baskets: pl.DataFrame, rules: pl.DataFrame, topk: int) -> pl.DataFr
     ordered = rules.sort("lift", descending=True, maintain_order=True).with_row_index("rule")
     pairs = baskets.lazy().join(ordered.lazy().select("product_sku", "rule"), on="product_sku").collect()
     width = max(1, ordered.height)
-    keys = np.unique(pairs["customer_id"].to_numpy() * width + pairs["rule"].to_numpy())
+    keys, _ = distinct(pairs["customer_id"].to_numpy() * width + pairs["rule"].to_numpy())
     customer, lift = keys // width, ordered["lift"].to_numpy()[keys % width]
     first = np.flatnonzero(np.diff(customer, prepend=-1))
     count = np.diff(np.append(first, len(keys)))

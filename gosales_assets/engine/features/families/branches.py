@@ -15,6 +15,7 @@ import polars as pl
 from gosales_assets.engine.features.ledger import Ledger, groups_of, ratio
 from gosales_assets.engine.features.named import places
 from gosales_assets.engine.features.spec import LIFE, Feature, Plan, declare
+from gosales_assets.engine.keys import distinct
 
 #: Column of the lines -> what the descriptions call one.
 COLUMNS = {"branch": "branch", "rep": "representative"}
@@ -85,7 +86,7 @@ def _spread(ledger: Ledger, column: str) -> tuple[np.ndarray, np.ndarray, np.nda
         code = ledger.lines[column].cast(pl.Categorical).to_physical().cast(pl.Int64).fill_null(-1).to_numpy()
         known = code >= 0
         width = int(code.max(initial=0)) + 1
-        pair, lines = np.unique(ledger.row[known] * width + code[known], return_counts=True)
+        pair, lines = distinct(ledger.row[known] * width + code[known])
         row = pair // width
         most = np.zeros(ledger.size, dtype=np.int64)
         np.maximum.at(most, row, lines)
