@@ -263,6 +263,8 @@ def _in_order(facts: pl.DataFrame) -> pl.Series:
         same = run == run.shift(1)
         tied = (same | same.shift(-1)).fill_null(False)
         at, run = at.filter(tied), run.filter(tied)
+        if at.is_empty():
+            break
         value = _comparable(facts[name]).gather(rows.gather(at)).alias("value")
         late = (value < value.shift(1)) & (run == run.shift(1))
         if late.any():

@@ -47,31 +47,47 @@ def content_sha256(frame: pl.DataFrame) -> str:
 
 
 def _digest(rows: pl.DataFrame) -> bytes:
+    texts = _texts(rows)
     digest = hashlib.sha256()
     for column in rows.get_columns():
-        for part in _canonical(column):
+        nulls = np.packbits(column.is_null().to_numpy()).tobytes() if column.null_count() else b""
+        digest.update(len(nulls).to_bytes(8, "little") + nulls)
+        for part in texts[column.name] if column.name in texts else _numbers(column):
             digest.update(part)
     return digest.digest()
 
 
-def _canonical(column: pl.Series) -> Iterator[bytes | memoryview]:
-    nulls = np.packbits(column.is_null().to_numpy()).tobytes() if column.null_count() else b""
-    yield len(nulls).to_bytes(8, "little") + nulls
-    if column.dtype == pl.String:
-        # Texts repeat from row to row: one bit says so, where the text would be many.
-        filled = column.fill_null("") if nulls else column
+def _texts(rows: pl.DataFrame) -> dict[str, list[bytes]]:
+    """Parts of every column of text. Texts repeat from row to row: one bit says so, where the text would be many."""
+    names = [name for name, dtype in rows.schema.items() if dtype == pl.String]
+    parts: list[pl.Expr] = []
+    for name in names:
+        filled = pl.col(name).fill_null("")
         another = (filled != filled.shift(1)).fill_null(True)
-        texts = filled.filter(another)
-        yield np.packbits(another.to_numpy()).tobytes()
-        yield texts.str.len_bytes().to_numpy().astype("<u4").tobytes()
-        yield texts.str.join("").cast(pl.Binary).item()  # bytes as they are: no Python text in between
-        return
+        told = filled.filter(another)
+        parts += [
+            another.implode().alias(f"{name} differs"),
+            told.str.len_bytes().implode().alias(f"{name} lengths"),
+            told.str.join("").cast(pl.Binary).alias(f"{name} bytes"),  # as they are: no Python text in between
+        ]
+    said = rows.select(parts)
+    return {
+        name: [
+            np.packbits(said[f"{name} differs"].item().to_numpy()).tobytes(),
+            said[f"{name} lengths"].item().to_numpy().astype("<u4").tobytes(),
+            said[f"{name} bytes"].item(),
+        ]
+        for name in names
+    }
+
+
+def _numbers(column: pl.Series) -> Iterator[bytes | memoryview]:
+    """Parts of any other column. Most numbers of the widest table are zero: one bit each."""
     if not (column.dtype.is_numeric() or column.dtype in (pl.Boolean, pl.Date)):
         raise TypeError(f"column {column.name!r} is {column.dtype}; a checksum knows text, numbers, booleans and dates")
-    numbers = column.to_physical()
-    if nulls:
+    numbers = column if column.dtype.is_numeric() else column.to_physical()
+    if numbers.null_count():
         numbers = numbers.fill_null(False if column.dtype == pl.Boolean else 0)
-    # Most numbers of the widest table are zero: one bit each.
     values = numbers.to_numpy()
     others = values != 0
     yield np.packbits(others).tobytes()

@@ -6,13 +6,15 @@ Belongs here: fact_events. Does not belong here: labels of customers; an event i
 from __future__ import annotations
 
 from functools import partial
+from typing import NamedTuple
 
+import numpy as np
 import polars as pl
 
 from gosales_assets.engine.parallel import side_by_side
 from gosales_assets.engine.star.coding import as_texts, combinations
-from gosales_assets.engine.star.parsing import QUANTITY_DECIMALS, from_cents, whole_cents
-from gosales_assets.taxonomy import Target, Taxonomy
+from gosales_assets.engine.star.parsing import CENTS, QUANTITY_DECIMALS, whole_cents
+from gosales_assets.taxonomy import Taxonomy
 
 KEYS = ("customer_id", "order_date", "invoice_id")
 
@@ -44,45 +46,62 @@ def fact_events(facts: pl.DataFrame, taxonomy: Taxonomy) -> pl.DataFrame:
     first = facts.select(changes).to_series()
     # A line is looked up by the number of its product, and summed by the number of its document.
     product, products = combinations(facts, ("product_sku", "product_division"))
-    lines = facts.select(
+    numbers = facts.select(
         cents=whole_cents("gross_profit"),
         units=(pl.col("quantity") * _PARTS_OF_UNIT).round().cast(pl.Int64),
         document=first.cast(pl.UInt32).cum_sum() - 1,
         product=product,
     )
+    lines = _Lines(*(numbers[name].to_numpy() for name in _Lines._fields))
+    of_target = products.select(t.lines().alias(t.slug) for t in targets)
+    by_quantity = products.select(t.quantity_lines().alias(t.slug) for t in targets)
     documents = facts.select(KEYS).filter(first)
-    columns = side_by_side(*(partial(_columns, lines, products, documents.height, t) for t in targets))
-    return as_texts(documents).hstack([column for of_target in columns for column in of_target])
-
-
-def _columns(lines: pl.DataFrame, products: pl.DataFrame, documents: int, target: Target) -> list[pl.Series]:
-    """The four columns of a target, of all events; most events have no line of it."""
-
-    def net(which: pl.Expr) -> pl.DataFrame:
-        return _net(lines.filter(products.select(which).to_series().gather(lines["product"])))
-
-    nets = net(target.lines())
-    alone = pl.lit(False)
-    if products.select(target.quantity_lines().any()).item():
-        some = net(target.quantity_lines()).filter(pl.col("units") > 0)
-        alone = pl.col("document").is_in(some["document"].implode())
-    bought = (pl.col("cents") > 0) | alone
-    taken_back = ~bought & ((pl.col("units") < 0) | ((pl.col("units") == 0) & (pl.col("cents") < 0)))
-    of_some = nets.select(
-        (pl.col("units") / _PARTS_OF_UNIT).alias(f"qty_{target.slug}"),
-        from_cents("cents").alias(f"gp_{target.slug}"),
-        bought.cast(pl.Int8).alias(f"label_{target.slug}"),
-        taken_back.cast(pl.Int8).alias(f"is_return_{target.slug}"),
+    columns = side_by_side(
+        *(partial(_columns, lines, documents.height, t.slug, of_target[t.slug], by_quantity[t.slug]) for t in targets)
     )
-    return [
-        pl.repeat(0, documents, dtype=c.dtype, eager=True).scatter(nets["document"], c).alias(c.name)
-        for c in of_some.get_columns()
-    ]
+    return as_texts(documents).hstack([column for of_one in columns for column in of_one])
 
 
-def _net(lines: pl.DataFrame) -> pl.DataFrame:
-    """Whole cents and parts of units of the documents that have a line; lines of a document are neighbours."""
-    last = (pl.col("document") != pl.col("document").shift(-1)).fill_null(True)
-    # What has been summed up to the end of a document, less what had been up to that of the one before.
-    ends = lines.select("document", pl.col("cents", "units").cum_sum()).filter(lines.select(last).to_series())
-    return ends.with_columns((pl.col(c) - pl.col(c).shift(1, fill_value=0)) for c in ("cents", "units"))
+class _Lines(NamedTuple):
+    """Lines in the order of their documents: whole cents, parts of units, and the numbers of document and product."""
+
+    cents: np.ndarray
+    units: np.ndarray
+    document: np.ndarray
+    product: np.ndarray
+
+
+def _columns(lines: _Lines, documents: int, slug: str, own: pl.Series, by_quantity: pl.Series) -> list[pl.Series]:
+    """The four columns of a target, of all events; most events have no line of it."""
+    document, cents, units = _net(lines, own.to_numpy())
+    bought = cents > 0
+    if by_quantity.any():
+        some, _, units_alone = _net(lines, by_quantity.to_numpy())
+        alone = _everywhere(documents, some, units_alone > 0)
+        bought |= alone[document]
+    taken_back = ~bought & ((units < 0) | ((units == 0) & (cents < 0)))
+    of_some = {
+        f"qty_{slug}": units / _PARTS_OF_UNIT,
+        f"gp_{slug}": cents / CENTS,
+        f"label_{slug}": bought.astype(np.int8),
+        f"is_return_{slug}": taken_back.astype(np.int8),
+    }
+    return [pl.Series(name, _everywhere(documents, document, values)) for name, values in of_some.items()]
+
+
+def _net(lines: _Lines, which: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Documents with a line of some products, and what those lines sum to: whole cents and parts of units."""
+    at = np.flatnonzero(which[lines.product])
+    document = lines.document[at]
+    if not len(at):
+        return document, lines.cents[at], lines.units[at]
+    # Lines of a document are neighbours.
+    first = np.flatnonzero(np.append(True, document[1:] != document[:-1]))
+    return document[first], np.add.reduceat(lines.cents[at], first), np.add.reduceat(lines.units[at], first)
+
+
+def _everywhere(documents: int, document: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Values of some documents among all; the others have zero."""
+    everywhere = np.zeros(documents, dtype=values.dtype)
+    everywhere[document] = values
+    return everywhere

@@ -22,6 +22,7 @@ from gosales_assets.engine.star.parsing import (
     name_prefix_id,
     parse_amounts,
     parse_dates,
+    whole_cents,
 )
 
 
@@ -203,6 +204,14 @@ def test_cents_round_halves_to_even(value: float, expected: int) -> None:
     assert (
         apply([value], cents("x")) == [expected] or pl.DataFrame({"x": [value]}).select(cents("x")).item() == expected
     )
+
+
+def test_cents_are_the_nearest_number_to_their_decimals() -> None:
+    """As text they are what was booked: 35 cents are 0.35, not 0.35000000000000003."""
+    every = [*range(-20_000, 20_000), *(10**11 + 37 * i for i in range(20_000))]
+    frame = pl.DataFrame({"x": every}).select("x", amount=from_cents("x"), back=whole_cents(from_cents("x")))
+    assert frame["amount"].to_list() == [n / 100 for n in every]
+    assert frame["back"].to_list() == every
 
 
 @given(st.integers(-(10**11), 10**11), st.integers(0, 5))
