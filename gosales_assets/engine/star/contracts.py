@@ -453,23 +453,22 @@ def _event_differences(facts: pl.DataFrame, events: pl.DataFrame, targets: Seque
         .agg(whole_cents("gross_profit").sum(), pl.col("quantity").sum())
         .collect()
     )
-    sums = events.select(
-        # Most are zero, which costs less to leave out than to add.
-        *(whole_cents(pl.col(f"gp_{t.slug}").filter(pl.col(f"gp_{t.slug}") != 0)).sum() for t in targets),
-        *(pl.col(f"qty_{t.slug}").sum() for t in targets),
+    of_facts = products.select(
+        *(pl.col("gross_profit").filter(t.lines()).sum().alias(f"gross profit of {t.slug}") for t in targets),
+        *(pl.col("quantity").filter(t.lines()).sum().alias(f"quantity of {t.slug}") for t in targets),
     ).row(0, named=True)
-    of_facts: dict[str, float] = {}
-    of_events: dict[str, float] = {}
-    for target in targets:
-        own = products.filter(target.lines())
-        profit, units = f"gross profit of {target.slug}", f"quantity of {target.slug}"
-        of_facts |= {profit: float(own["gross_profit"].sum()), units: float(own["quantity"].sum())}
-        of_events |= {
-            profit: sums[f"gp_{target.slug}"],
-            units: float(sums[f"qty_{target.slug}"]),
-        }
+    of_events = events.select(
+        # Most are zero, which costs less to leave out than to add.
+        *(
+            whole_cents(pl.col(f"gp_{t.slug}").filter(pl.col(f"gp_{t.slug}") != 0))
+            .sum()
+            .alias(f"gross profit of {t.slug}")
+            for t in targets
+        ),
+        *(pl.col(f"qty_{t.slug}").sum().alias(f"quantity of {t.slug}") for t in targets),
+    ).row(0, named=True)
     return differences + [
-        f"{what} is {of_facts[what]} in the facts, {of_events[what]} in the events (cents, units)"
+        f"{what} is {float(of_facts[what])} in the facts, {of_events[what]} in the events (cents, units)"
         for what in of_facts
         if abs(of_facts[what] - of_events[what]) > _SUM_TOLERANCE
     ]
