@@ -249,8 +249,7 @@ def _decoding_problem(path: Path, encoding: str) -> str | None:
 
 def _read_csv(path: Path, encoding: str, separator: str) -> pl.LazyFrame:
     source = path if encoding in ("utf-8", "ascii") else _transcoded(path, encoding)
-    first = _collect(_scan(source, separator, has_header=False, n_rows=1, truncate_ragged_lines=True, path=path), path)
-    raw = [value or "" for value in first.row(0)] if first.height else []
+    raw = _first_line(source, separator, path)
     headers = _headers(raw, path)
     others = [s for s in _SEPARATORS if s != separator and s in raw[0]]
     if len(headers) == 1 and others:
@@ -264,6 +263,15 @@ def _read_csv(path: Path, encoding: str, separator: str) -> pl.LazyFrame:
         lost = pl.LazyFrame({UNREADABLE_COLUMN: [broken_off.decode()]})
         return pl.concat([_whole_lines(source, headers, separator, path), lost], how="diagonal")
     return _whole_lines(source, headers, separator, path)
+
+
+def _first_line(source: Path, separator: str, path: Path) -> list[str]:
+    """The cells of the first line of a utf-8 file; a reader of tables would take in megabytes for it."""
+    with source.open(encoding="utf-8-sig", newline="") as stream:
+        try:
+            return next(csv.reader(stream, delimiter=separator), [])
+        except csv.Error as error:
+            raise SourceError(_explained(path, error)) from error
 
 
 def _broken_off(source: Path, fields: int, separator: str) -> bytes | None:
