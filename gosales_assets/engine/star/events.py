@@ -77,8 +77,7 @@ def _columns(lines: _Lines, documents: int, slug: str, own: pl.Series, by_quanti
     bought = cents > 0
     if by_quantity.any():
         some, _, units_alone = _net(lines, by_quantity.to_numpy())
-        alone = _everywhere(documents, some, units_alone > 0)
-        bought |= alone[document]
+        bought |= np.isin(document, some[units_alone > 0], assume_unique=True)
     taken_back = ~bought & ((units < 0) | ((units == 0) & (cents < 0)))
     of_some = {
         f"qty_{slug}": units / _PARTS_OF_UNIT,
@@ -86,7 +85,11 @@ def _columns(lines: _Lines, documents: int, slug: str, own: pl.Series, by_quanti
         f"label_{slug}": bought.astype(np.int8),
         f"is_return_{slug}": taken_back.astype(np.int8),
     }
-    return [pl.Series(name, _everywhere(documents, document, values)) for name, values in of_some.items()]
+    at = pl.Series(document)
+    return [
+        pl.repeat(0, documents, dtype=values.dtype, eager=True).scatter(at, values).alias(name)
+        for name, values in ((name, pl.Series(values)) for name, values in of_some.items())
+    ]
 
 
 def _net(lines: _Lines, which: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -98,10 +101,3 @@ def _net(lines: _Lines, which: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.n
     # Lines of a document are neighbours.
     first = np.flatnonzero(np.append(True, document[1:] != document[:-1]))
     return document[first], np.add.reduceat(lines.cents[at], first), np.add.reduceat(lines.units[at], first)
-
-
-def _everywhere(documents: int, document: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Values of some documents among all; the others have zero."""
-    everywhere = np.zeros(documents, dtype=values.dtype)
-    everywhere[document] = values
-    return everywhere
