@@ -236,8 +236,10 @@ class Runner:
             return "never materialized"
         if (key, partition) in self._unjudged:
             return "no blocking check has judged what is stored"
-        if not self._path(artifact, partition).exists():
+        if not self.store.exists(artifact, partition):
             return "its file is gone"
+        if artifact.picture and not self.store.picture_path(artifact, partition).exists():
+            return "its picture is gone"
         node = self.graph.get(key)
         if record.tags.get(CODE_VERSION_TAG) != node.code_version:
             return "its code or settings changed"
@@ -245,9 +247,6 @@ class Runner:
             if reason := self._why_input_changed(record, key, partition, parent):
                 return reason
         return None
-
-    def _path(self, artifact: Artifact, partition: str | None) -> Any:
-        return self.store.path(artifact, partition)
 
     def _why_input_changed(
         self, record: Record, key: dg.AssetKey, partition: str | None, parent: dg.AssetKey

@@ -283,6 +283,17 @@ def test_a_file_that_is_gone_is_made_again_and_nothing_else(built: World, name: 
     assert path.read_bytes() == before
 
 
+def test_a_picture_that_is_gone_is_drawn_again(built: World) -> None:
+    runner = built.runner()
+    picture = runner.store.picture_path(CATALOG["models/gains"], MODEL.partition)
+    before = picture.read_bytes()
+    picture.unlink()
+    assert runner.stale(MODEL) == {CATALOG["models/gains"]: "its picture is gone"}
+    outcome = built.run(runner)
+    assert (outcome.launched, outcome.materialized) == (1, 1)
+    assert picture.read_bytes() == before
+
+
 def test_force_makes_everything_once(built: World) -> None:
     runner = built.runner()
     units = [Unit("histories", "training"), Unit("delivery", None)]

@@ -39,3 +39,8 @@ def test_every_guardrail_is_a_check_of_the_step_that_trains() -> None:
 def test_severity_is_a_setting(severity: str, blocks: bool) -> None:
     for name in ("guardrail_signal", "guardrail_leak_auc"):
         assert checks(**{name: severity})[name].blocking is blocks
+
+
+def test_a_severity_of_no_check_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(ValueError, match="unknown check 'gate_leakge'; did you mean 'gate_leakage'"):
+        checks(gate_leakge="WARN")
