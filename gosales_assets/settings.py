@@ -148,7 +148,9 @@ class SalesLog(Section):
     columns: ColumnMapping = Field(ColumnMapping(), description="Headers of the log.")
     as_of: date | None = Field(None, description="Last day the log is complete for; unset: inferred, with a warning.")
     day_first: bool = Field(
-        False, description="Whether 3/4/2024 is 3 April. Applies to ambiguous dates with slashes only."
+        False,
+        description="Whether 3/4/2024 is 3 April, in the log and in the tables beside it. Applies to ambiguous "
+        "dates with slashes only.",
     )
     gross_profit_share: float | None = Field(
         None,

@@ -73,7 +73,14 @@ _TABLE = "customer_assets"
 _TOLD = ("product_sku", "item_rollup", "division", "department", "category")
 
 
-def fact_assets(received: pl.DataFrame | None, items: pl.DataFrame, taxonomy: Taxonomy, names: pl.DataFrame) -> Side:
+def fact_assets(
+    received: pl.DataFrame | None,
+    items: pl.DataFrame,
+    taxonomy: Taxonomy,
+    names: pl.DataFrame,
+    *,
+    day_first: bool = False,
+) -> Side:
     """Type assets, name their products and their customers.
 
     A product is found by the item's key, else by its name (``itemid``, then ``name``) in the item list, else as a SKU
@@ -94,6 +101,8 @@ def fact_assets(received: pl.DataFrame | None, items: pl.DataFrame, taxonomy: Ta
         Products and divisions.
     names
         ``customer_id``, ``customer_name`` of everyone the log and the CRM name; a customer may have several.
+    day_first
+        Whether 3/4/2024 is 3 April.
 
     Returns
     -------
@@ -110,7 +119,7 @@ def fact_assets(received: pl.DataFrame | None, items: pl.DataFrame, taxonomy: Ta
         return Side(pl.DataFrame(schema=FACT_SCHEMA))
     if missing := [c for c in RECEIVED if c not in received.columns and c not in _MAY_BE_ABSENT]:
         raise ValueError(f"customer_assets lacks the column(s) {', '.join(missing)}; expected {', '.join(RECEIVED)}")
-    typed, breaches = _typed(received)
+    typed, breaches = _typed(received, day_first)
     found = _with_customer(_with_product(typed, items, taxonomy), names)
     nameless, unknown = pl.col("customer_id").is_null(), pl.col("join_method") == "unmatched"
     by_name = found.filter(nameless & ~pl.col("ambiguous"))
@@ -140,7 +149,7 @@ def fact_assets(received: pl.DataFrame | None, items: pl.DataFrame, taxonomy: Ta
     return Side(found.select(pl.col(c).cast(t) for c, t in FACT_SCHEMA.items()).sort(_ORDER), breaches, counts)
 
 
-def _typed(received: pl.DataFrame) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
+def _typed(received: pl.DataFrame, day_first: bool) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
     rows = (
         received.lazy()
         .with_columns(pl.lit(None, pl.String).alias(c) for c in _MAY_BE_ABSENT if c not in received.columns)
@@ -157,9 +166,9 @@ def _typed(received: pl.DataFrame) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
     key = rows["customer_id"]
     quantity, no_number = parse_amounts(received["quantity"])
     purchase, early = dates(
-        received["purchase_date"], key, _TABLE, "purchase_date", "unparseable_asset_date", EARLIEST_PURCHASE
+        received["purchase_date"], key, _TABLE, "purchase_date", "unparseable_asset_date", EARLIEST_PURCHASE, day_first
     )
-    expiration, no_date = parse_dates(received["expiration_date"])
+    expiration, no_date = parse_dates(received["expiration_date"], day_first)
     raw = pl.DataFrame({
         "row_key": key,
         "quantity": received["quantity"].cast(pl.String),

@@ -139,6 +139,7 @@ def build_star(
             matches=matches,
             taxonomy=taxonomy,
             etl=etl,
+            day_first=spec.day_first,
         )
 
     def sales() -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -66,6 +66,7 @@ def parties(
     matches: pl.DataFrame | None,
     taxonomy: Taxonomy,
     etl: EtlSettings,
+    day_first: bool = False,
 ) -> Parties:
     """Build customers, assets and account status.
 
@@ -79,12 +80,14 @@ def parties(
         Products and divisions.
     etl
         Date bound and matching of names.
+    day_first
+        Whether 3/4/2024 is 3 April, as in the log.
     """
-    accounts = condition(CRM, crm, min_date=etl.min_date)
-    listed = condition_items(items, taxonomy, min_date=etl.min_date)
-    held = fact_assets(assets, listed.table, taxonomy, known_names(records, accounts.table))
+    accounts = condition(CRM, crm, min_date=etl.min_date, day_first=day_first)
+    listed = condition_items(items, taxonomy, min_date=etl.min_date, day_first=day_first)
+    held = fact_assets(assets, listed.table, taxonomy, known_names(records, accounts.table), day_first=day_first)
     customers = dim_customer(records, accounts.table, held.table, enrichment, matches, etl)
-    told = condition(STATUS, status, min_date=etl.min_date)
+    told = condition(STATUS, status, min_date=etl.min_date, day_first=day_first)
     strangers = told.table.join(customers.dim, on="customer_id", how="anti")
     unknown = breach(
         strangers.select(row_key="customer_id", observed_value="customer_id"),

@@ -156,7 +156,7 @@ def lost_rows(lost: pl.DataFrame, key: str, values: Sequence[str], table: str, r
     return breach(rows, table, key, rule, why)
 
 
-def condition(form: Form, received: pl.DataFrame | None, *, min_date: date) -> Side:
+def condition(form: Form, received: pl.DataFrame | None, *, min_date: date, day_first: bool = False) -> Side:
     """Type a side table and keep one row per key.
 
     Parameters
@@ -167,6 +167,8 @@ def condition(form: Form, received: pl.DataFrame | None, *, min_date: date) -> S
         Text; columns it lacks are null. None is an absent table.
     min_date
         Earlier dates are placeholders, and unknown.
+    day_first
+        Whether 3/4/2024 is 3 April.
 
     Returns
     -------
@@ -175,7 +177,7 @@ def condition(form: Form, received: pl.DataFrame | None, *, min_date: date) -> S
     """
     if received is None:
         return Side(pl.DataFrame(schema=form.schema()))
-    typed, breaches = _typed(form, received, min_date)
+    typed, breaches = _typed(form, received, min_date, day_first)
     keyed = typed.filter(pl.col(form.key).is_not_null())
     kept, lost = one_per_key(keyed, form.key, form.values)
     breaches.append(lost_rows(lost, form.key, form.values, form.table, "side_conflicting_row"))
@@ -188,14 +190,16 @@ def condition(form: Form, received: pl.DataFrame | None, *, min_date: date) -> S
     return Side(kept, breaches, counts)
 
 
-def condition_items(received: pl.DataFrame | None, taxonomy: Taxonomy, *, min_date: date) -> Side:
+def condition_items(
+    received: pl.DataFrame | None, taxonomy: Taxonomy, *, min_date: date, day_first: bool = False
+) -> Side:
     """Type the item list; every row that has a key or a name is kept, for it is looked up by both.
 
     A division that the taxonomy does not know is reported and taken as unknown; a known one is spelled as there.
     """
     if received is None:
         return Side(pl.DataFrame(schema=ITEMS.schema()))
-    typed, breaches = _typed(ITEMS, received, min_date, must_have=("internalid", "itemid", "name"))
+    typed, breaches = _typed(ITEMS, received, min_date, day_first, must_have=("internalid", "itemid", "name"))
     spelled = {fold(d): d for d in taxonomy.divisions}
     division = match_key("division").replace_strict(spelled, default=None, return_dtype=pl.String)
     strange = typed.filter(pl.col("division").is_not_null() & division.is_null())
@@ -237,7 +241,7 @@ def parse_flags(values: pl.Series) -> tuple[pl.Series, pl.Series]:
 
 
 def dates(
-    raw: pl.Series, row_key: pl.Series, table: str, column: str, rule: str, earliest: date
+    raw: pl.Series, row_key: pl.Series, table: str, column: str, rule: str, earliest: date, day_first: bool
 ) -> tuple[pl.Series, list[pl.DataFrame]]:
     """Dates of a column; what is no date, or too early to be one, is null and reported.
 
@@ -249,8 +253,10 @@ def dates(
         What the violations name; ``rule`` is that of text which is no date.
     earliest
         Earlier dates are placeholders.
+    day_first
+        Whether 3/4/2024 is 3 April.
     """
-    values, broken = parse_dates(raw)
+    values, broken = parse_dates(raw, day_first)
     early = (values < earliest).fill_null(False)
     rows = pl.DataFrame({"row_key": row_key, "observed_value": raw.cast(pl.String)})
     found = [
@@ -261,7 +267,7 @@ def dates(
 
 
 def _typed(
-    form: Form, received: pl.DataFrame, min_date: date, must_have: Sequence[str] = ()
+    form: Form, received: pl.DataFrame, min_date: date, day_first: bool, must_have: Sequence[str] = ()
 ) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
     """All rows with the types of the form, and what could not be read."""
     rows = (
@@ -284,7 +290,7 @@ def _typed(
     breaches = [breach(without, form.table, form.key, "side_missing_key", f"no {' or '.join(keys)}: left out")]
     columns = {}
     for name in form.dates:
-        values, found = dates(rows[name], label, form.table, name, "side_unparseable_value", min_date)
+        values, found = dates(rows[name], label, form.table, name, "side_unparseable_value", min_date, day_first)
         columns[name] = values.to_frame("day").select(pl.when(pl.col("day") >= min_date).then("day")).to_series()
         breaches += found
     for name in form.flags:

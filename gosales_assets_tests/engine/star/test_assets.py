@@ -214,3 +214,11 @@ def test_account_status_is_typed_and_strangers_are_named() -> None:
         ("side_unknown_customer", "customer_id", "Z"),
         ("side_unparseable_value", "has_open_deal", "perhaps"),
     ]
+
+
+@pytest.mark.parametrize(("day_first", "day"), [(False, date(2024, 3, 4)), (True, date(2024, 4, 3))])
+def test_the_tables_beside_the_log_write_their_dates_as_the_log_does(day_first: bool, day: date) -> None:
+    asset = {"product_sku": "PDM", "purchase_date": "3/4/2024", "expiration_date": "3/4/2024"}
+    built = held(asset, status=[{"customer_id": "C1", "last_contact_date": "3/4/2024"}], day_first=day_first)
+    assert built.fact_assets.select("purchase_date", "expiration_date").row(0) == (day, day)
+    assert built.account_status["last_contact_date"].to_list() == [day]
