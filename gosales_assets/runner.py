@@ -19,6 +19,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from graphlib import TopologicalSorter
+from heapq import heappop, heappush
 from typing import Any
 
 import dagster as dg
@@ -138,6 +139,29 @@ def _judged(info: AssetCheckPartitionInfo | None, record: Record) -> bool:
     if info.latest_execution_status == _FAILED:
         return info.latest_planned_run_id == record.run_id
     return is_current(info, record.run_id)
+
+
+class _Order:
+    """Whose turn it is: of the units whose inputs are made, the first in the order of the plan."""
+
+    def __init__(self, units: Sequence[Unit], needs: Mapping[Unit, set[Unit]]) -> None:
+        self.place = {unit: i for i, unit in enumerate(units)}
+        self._units = units
+        self._sorter = TopologicalSorter(needs)
+        self._sorter.prepare()
+        self._due: list[int] = []
+
+    def has_next(self) -> bool:
+        for unit in self._sorter.get_ready():
+            heappush(self._due, self.place[unit])
+        return bool(self._due)
+
+    def next(self) -> Unit:
+        """Take the unit; it is not offered again."""
+        return self._units[heappop(self._due)]
+
+    def done(self, unit: Unit) -> None:
+        self._sorter.done(unit)
 
 
 class Runner:
@@ -325,59 +349,59 @@ class Runner:
         """
         outcome = Outcome(units=len(units))
         self.observe()
-        place = {unit: i for i, unit in enumerate(units)}
-        order = TopologicalSorter(self._needs(units))
-        order.prepare()
-        due: list[Unit] = []
+        order = _Order(units, self._needs(units))
         going: dict[Future[Launched], tuple[Unit, str, list[Artifact]]] = {}
         launches: Counter[Unit] = Counter()
         failed: list[Stop] = []
 
         with Team(self.launcher, workers) as team:
 
-            def launch(unit: Unit, chosen: list[Artifact], *, alone: bool) -> None:
+            def bring_up(unit: Unit, chosen: list[Artifact], fresh: str) -> None:
+                if not chosen:
+                    order.done(unit)
+                    progress(unit, fresh)
+                    return
                 launches[unit] += 1
+                if launches[unit] > len(self.groups[unit.group]) + 1:
+                    raise RuntimeError(f"{unit}: {', '.join(a.id for a in chosen)} stay stale, run after run")
+                alone = not (going or order.has_next())
                 run_id, told = team.launch(unit, [a.id for a in chosen], self.moment, alone=alone)
                 going[told] = (unit, run_id, chosen)
 
             if sum(self._is_new(unit) for unit in units) > 1:
                 team.assemble()
-            while order.is_active() and (going or not failed):
-                due = sorted([*due, *order.get_ready()], key=place.__getitem__)
-                while due and len(going) < team.size and not failed:
-                    unit = due.pop(0)
+            while True:
+                while not failed and len(going) < team.size and order.has_next():
+                    unit = order.next()
                     progress(unit, "start")
-                    if chosen := list(self.groups[unit.group] if force else self.stale(unit)):
-                        launch(unit, chosen, alone=not (due or going))
-                    else:
-                        order.done(unit)
-                        progress(unit, "fresh")
-                        due = sorted([*due, *order.get_ready()], key=place.__getitem__)
-                ended = wait(going, return_when=FIRST_COMPLETED).done
-                for told in sorted(ended, key=lambda f: place[going[f][0]]):
+                    bring_up(unit, list(self.groups[unit.group] if force else self.stale(unit)), "fresh")
+                if not going:
+                    break
+                for told in sorted(
+                    wait(going, return_when=FIRST_COMPLETED).done, key=lambda f: order.place[going[f][0]]
+                ):
                     unit, run_id, chosen = going.pop(told)
-                    run = team.told(run_id, told)
-                    outcome.launched += 1
-                    outcome.run_ids.append(run_id)
-                    outcome.materialized += self.ledger.note(run_id)
-                    self._unjudged -= {(asset_key(a), unit.partition) for a in chosen}
-                    if run.failure is not None:
-                        stop = Stop(unit, run_id, run.failure)
-                        if not (run.only_leakage and self.settings.release.on_closed_gate == "exclude"):
-                            failed.append(stop)
-                            continue
-                        outcome.left_out.append(stop)
-                    if launches[unit] > len(self.groups[unit.group]):
-                        raise RuntimeError(
-                            f"{unit}: {', '.join(a.id for a in chosen)} stay stale after {launches[unit]} runs"
-                        )
-                    if again := list(self.stale(unit)):
-                        launch(unit, again, alone=not (due or going))
+                    stop = self._take_in(outcome, unit, chosen, team.told(run_id, told))
+                    if stop is not None:
+                        failed.append(stop)
                     else:
-                        order.done(unit)
-                        progress(unit, "done")
-        outcome.stopped = min(failed, key=lambda stop: place[stop.unit], default=None)
+                        bring_up(unit, [] if failed else list(self.stale(unit)), "done")
+        outcome.stopped = min(failed, key=lambda stop: order.place[stop.unit], default=None)
         return outcome
+
+    def _take_in(self, outcome: Outcome, unit: Unit, chosen: Sequence[Artifact], run: Launched) -> Stop | None:
+        """Note what a run made, and whether it ends everything."""
+        outcome.launched += 1
+        outcome.run_ids.append(run.run_id)
+        outcome.materialized += self.ledger.note(run.run_id)
+        self._unjudged -= {(asset_key(a), unit.partition) for a in chosen}
+        if run.failure is None:
+            return None
+        stop = Stop(unit, run.run_id, run.failure)
+        if run.only_leakage and self.settings.release.on_closed_gate == "exclude":
+            outcome.left_out.append(stop)
+            return None
+        return stop
 
     def _needs(self, units: Sequence[Unit]) -> dict[Unit, set[Unit]]:
         """The units that make what each unit reads."""
