@@ -131,6 +131,7 @@ def _in_process(what: str, size: str, folder: Path) -> dict[str, Any]:
     out = folder / f"{what}.json"
     log = folder / f"{what}.log"
     root = str(Path(__file__).resolve().parent.parent)
+    os.sync()  # what was written before goes to disk now, not while something is measured
     environment = {**os.environ, "POLARS_MAX_THREADS": THREADS, "PYTHONPATH": root, "CI": "1"}
     with log.open("wb") as stream:
         done = subprocess.run(

@@ -47,38 +47,26 @@ def content_sha256(frame: pl.DataFrame) -> str:
 
 
 def _digest(rows: pl.DataFrame) -> bytes:
-    texts = _texts(rows)
+    texts = pl.col(pl.String).fill_null("")
+    # Texts repeat from row to row: one bit says so, where the text would be many.
+    another = rows.select((texts != texts.shift(1)).fill_null(True))
     digest = hashlib.sha256()
     for column in rows.get_columns():
         nulls = np.packbits(column.is_null().to_numpy()).tobytes() if column.null_count() else b""
         digest.update(len(nulls).to_bytes(8, "little") + nulls)
-        for part in texts[column.name] if column.name in texts else _numbers(column):
+        for part in _texts(column, another[column.name]) if column.name in another else _numbers(column):
             digest.update(part)
     return digest.digest()
 
 
-def _texts(rows: pl.DataFrame) -> dict[str, list[bytes]]:
-    """Parts of every column of text. Texts repeat from row to row: one bit says so, where the text would be many."""
-    names = [name for name, dtype in rows.schema.items() if dtype == pl.String]
-    parts: list[pl.Expr] = []
-    for name in names:
-        filled = pl.col(name).fill_null("")
-        another = (filled != filled.shift(1)).fill_null(True)
-        told = filled.filter(another)
-        parts += [
-            another.implode().alias(f"{name} differs"),
-            told.str.len_bytes().implode().alias(f"{name} lengths"),
-            told.str.join("").cast(pl.Binary).alias(f"{name} bytes"),  # as they are: no Python text in between
-        ]
-    said = rows.select(parts)
-    return {
-        name: [
-            np.packbits(said[f"{name} differs"].item().to_numpy()).tobytes(),
-            said[f"{name} lengths"].item().to_numpy().astype("<u4").tobytes(),
-            said[f"{name} bytes"].item(),
-        ]
-        for name in names
-    }
+def _texts(column: pl.Series, another: pl.Series) -> Iterator[bytes]:
+    """Parts of a column of text: where it differs from the row before, and these texts."""
+    texts = column.filter(another)
+    if texts.null_count():
+        texts = texts.fill_null("")
+    yield np.packbits(another.to_numpy()).tobytes()
+    yield texts.str.len_bytes().to_numpy().astype("<u4").tobytes()
+    yield texts.str.join("").cast(pl.Binary).item()  # bytes as they are: no Python text in between
 
 
 def _numbers(column: pl.Series) -> Iterator[bytes | memoryview]:
