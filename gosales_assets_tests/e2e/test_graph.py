@@ -202,7 +202,7 @@ def test_a_locked_primary_is_delivered_beside_it(world: Runner, monkeypatch: pyt
             raise PermissionError(13, "locked by another program", str(target))
         real(source, target)
 
-    job = world.definitions.resolve_job_def("delivery")
+    job = world.launcher.definitions.resolve_job_def("delivery")
     monkeypatch.setattr(storage.os, "replace", locked)
     result = job.execute_in_process(instance=world.instance, asset_selection=[asset_key(ROLLUP)])
     assert result.success
