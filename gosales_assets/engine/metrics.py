@@ -199,14 +199,17 @@ def single_feature_auc(frame: pl.DataFrame, features: Sequence[str]) -> Floats:
     ndarray of float64, shape (len(features),)
         ``max(AUC, 1 - AUC)``, in [0.5, 1]; 0.5 for a constant.
     """
-    positive = pl.col("label") == 1
-    x = [pl.col(f).cast(pl.Float64).fill_nan(None) for f in features]
-    # Ranks are multiples of one half, their sums exact in any order.
-    rank_sum = frame.select(v.rank("average").filter(positive).sum().alias(str(i)) for i, v in enumerate(x))
-    known = frame.select(v.count().alias(str(i)) for i, v in enumerate(x))
-    known_positive = frame.select(v.filter(positive).count().alias(str(i)) for i, v in enumerate(x))
-    ranks, n, p = (np.array(t.row(0), dtype=np.float64) for t in (rank_sum, known, known_positive))
-    positives = float(frame.select(positive.sum()).item())
+    positive = (frame["label"] == 1).to_numpy()
+    ranks, n, p = np.zeros((3, len(features)))
+    for i, name in enumerate(features):
+        values = frame[name].cast(pl.Float64).to_numpy()  # null as NaN
+        known = ~np.isnan(values)
+        ordered, mine = np.sort(values[known]), values[known & positive]
+        smaller, not_greater = np.searchsorted(ordered, mine), np.searchsorted(ordered, mine, side="right")
+        # Average ranks, ties shared, are multiples of one half: their sum is exact in any order.
+        ranks[i] = int((smaller + not_greater + 1).sum()) / 2
+        n[i], p[i] = len(ordered), len(mine)
+    positives = float(positive.sum())
     negatives = frame.height - positives
     wins = ranks - p * (p + 1) / 2
     null_positive, null_negative, known_negative = positives - p, negatives - (n - p), n - p
