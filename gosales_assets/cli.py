@@ -113,13 +113,13 @@ def run(
     """Materialize what is asked and stale, each partition after all it reads; stop at a closed gate."""
     settings = _settings(config)
     with _instance() as instance, _unusable():
-        from gosales_assets.engine.modeling.workers import cores
+        from gosales_assets.engine.parallel import cores
         from gosales_assets.launch import MOST_WORKERS
         from gosales_assets.runner import Runner
 
         runner = Runner(settings, instance)
         units = runner.plan(division or (), cutoff or ())
-        outcome = _run_with_progress(runner, units, force=force, workers=workers or min(cores(), MOST_WORKERS))
+        outcome = _run_with_progress(runner, units, force=force, workers=workers or cores(MOST_WORKERS))
     for held in outcome.left_out:
         errors.print(f"[yellow]left out[/yellow] {held.unit} (run {held.run_id})", highlight=False)
         errors.print(held.reason, highlight=False, markup=False, soft_wrap=True)

@@ -77,15 +77,7 @@ class Launched:
 
 
 class Launcher:
-    """Launches runs of one configuration in this process.
-
-    Parameters
-    ----------
-    settings
-        The settings in force.
-    instance
-        Where runs are recorded.
-    """
+    """Launches runs of one configuration in this process, and records them in an instance."""
 
     def __init__(self, settings: Settings, instance: dg.DagsterInstance) -> None:
         self.settings, self.instance = settings, instance

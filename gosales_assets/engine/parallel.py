@@ -6,6 +6,7 @@ Belongs here: handing them to threads. Does not belong here: what they do, how m
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -13,6 +14,11 @@ from typing import Any, TypeVar
 import polars as pl
 
 T = TypeVar("T")
+
+
+def cores(most: int) -> int:
+    """Cores this process may use, ``most`` at most."""
+    return min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, most)
 
 
 def run_all(tasks: Sequence[Callable[[], T]], workers: int) -> list[T]:

@@ -4,7 +4,6 @@ Belongs here: checks that read one published asset and open or shut it. A gate r
 further inputs of a check ignore partition mappings. Does not belong here: the audits themselves (`engine.leakage`).
 """
 
-from difflib import get_close_matches
 from typing import Any
 
 import dagster as dg
@@ -12,6 +11,7 @@ import polars as pl
 
 from gosales_assets.catalog import CATALOG
 from gosales_assets.defs.stage import Platform, asset_key
+from gosales_assets.engine.findings import refuse_unknown
 from gosales_assets.engine.modeling import guardrails
 
 
@@ -105,17 +105,6 @@ def build(platform: Platform) -> list[dg.AssetChecksDefinition]:
         )
 
     gates = [gate_leakage, gate_feature_dates, gate_static_scan, gate_folds]
-    _refuse_unknown(
-        platform, {key.name for gate in gates for key in gate.check_keys} | guardrails.severities({}).keys()
-    )
+    own = {key.name for gate in gates for key in gate.check_keys}
+    refuse_unknown("gates.severity", platform.settings.gates.severity, own | guardrails.severities({}).keys(), "check")
     return gates
-
-
-def _refuse_unknown(platform: Platform, known: set[str]) -> None:
-    """A severity for a check that does not exist would leave the one that was meant as it is."""
-    if unknown := sorted(platform.settings.gates.severity.keys() - known):
-        near = get_close_matches(unknown[0], known, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else "."
-        raise ValueError(
-            f"gates.severity names the unknown check {unknown[0]!r}{hint} Known: {', '.join(sorted(known))}"
-        )

@@ -22,6 +22,7 @@ import polars as pl
 from gosales_assets.engine.features.holdings import Holdings
 from gosales_assets.engine.features.spec import LIFE, Plan, Span
 from gosales_assets.engine.keys import changes, in_order
+from gosales_assets.engine.star.parsing import CENTS
 from gosales_assets.taxonomy import match_key
 from gosales_assets.timeline import Window, add_days, days_between, days_since, trailing_months, until
 
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-CENTS = 100
 QUARTERS = 4
 _EPOCH = date(1970, 1, 1)
 _DAY_BITS = 22

@@ -23,7 +23,8 @@ from gosales_assets.engine.modeling.recipe import calibration_population
 from gosales_assets.engine.modeling.report import SELECTION_PERCENT, population_rows
 from gosales_assets.engine.modeling.rows import History, positive_customers
 from gosales_assets.engine.modeling.train import prepare
-from gosales_assets.engine.modeling.workers import cores, one_blas_thread
+from gosales_assets.engine.modeling.workers import MOST_WORKERS, one_blas_thread
+from gosales_assets.engine.parallel import cores
 from gosales_assets.taxonomy import Target
 from gosales_assets.timeline import Calendar
 
@@ -76,7 +77,7 @@ def adjacency_ablation(
         if prepared.why:
             return document | _nothing(f"no model can be trained: {prepared.why}")
         with one_blas_thread():
-            chosen[variant] = compete(prepared.job, prepared.data, prepared.folds, workers or cores())
+            chosen[variant] = compete(prepared.job, prepared.data, prepared.folds, workers or cores(MOST_WORKERS))
         counts[variant] = len(prepared.data.names)
     on, note = calibration_population(prepared.data.frame, population=population, validation=validation)
     rows = {

@@ -52,7 +52,8 @@ from gosales_assets.engine.modeling.rows import (
     sample,
     unlisted,
 )
-from gosales_assets.engine.modeling.workers import cores, one_blas_thread
+from gosales_assets.engine.modeling.workers import MOST_WORKERS, one_blas_thread
+from gosales_assets.engine.parallel import cores
 from gosales_assets.taxonomy import Target
 from gosales_assets.timeline import Calendar, add_days
 
@@ -163,7 +164,7 @@ def train(
     if prepared.why:
         return train_baseline(prepared.job, prepared.folds, prepared.why)
     with one_blas_thread():
-        return _trained(prepared.job, prepared.data, prepared.folds, workers or cores())
+        return _trained(prepared.job, prepared.data, prepared.folds, workers or cores(MOST_WORKERS))
 
 
 @dataclass(frozen=True)

@@ -8,18 +8,11 @@ of threads of its own, and the order of results is the order of tasks.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 #: Each worker holds a copy of the rows it fits.
 MOST_WORKERS = 8
-
-
-def cores() -> int:
-    """Cores this process may use."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(usable, MOST_WORKERS)
 
 
 @contextmanager

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
-from gosales_assets.engine.findings import Finding, Severity
+from gosales_assets.engine.findings import Finding, Severity, refuse_unknown
 from gosales_assets.engine.star.coding import as_texts
 from gosales_assets.engine.star.headers import Headers, Missing
 from gosales_assets.engine.star.parsing import whole_cents
@@ -130,11 +129,7 @@ def declared_checks(etl: EtlSettings) -> dict[str, dict[str, Severity]]:
         When ``etl.severity`` names neither a check nor a rule; the message suggests the nearest.
     """
     checks = {check for mine in _CHECKS.values() for check in mine}
-    known = sorted(checks | set(RECORD_RULES) | set(OTHER_RULES))
-    if unknown := sorted(set(etl.severity) - set(known)):
-        near = get_close_matches(unknown[0], known, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"etl.severity names the unknown rule {unknown[0]!r}{hint} Known: {', '.join(known)}")
+    refuse_unknown("etl.severity", etl.severity, checks | set(RECORD_RULES) | set(OTHER_RULES), "rule")
     own = dict(etl.severity)
     if not etl.allow_unknown_columns:
         own.setdefault("contract_unmapped_columns", "ERROR")

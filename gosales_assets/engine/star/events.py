@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
+from gosales_assets.engine.keys import changes
 from gosales_assets.engine.parallel import side_by_side
 from gosales_assets.engine.star.coding import as_texts, combinations
 from gosales_assets.engine.star.parsing import CENTS, QUANTITY_DECIMALS, whole_cents
@@ -99,5 +100,5 @@ def _net(lines: _Lines, which: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.n
     if not len(at):
         return document, lines.cents[at], lines.units[at]
     # Lines of a document are neighbours.
-    first = np.flatnonzero(np.append(True, document[1:] != document[:-1]))
+    first = np.flatnonzero(changes(document))
     return document[first], np.add.reduceat(lines.cents[at], first), np.add.reduceat(lines.units[at], first)

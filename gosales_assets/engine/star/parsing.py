@@ -18,8 +18,10 @@ NULL_TOKENS = ("", "nan", "none", "null", "nat", "<na>")
 # Every spelling written out: looking a text up is several times cheaper than folding its case.
 _NULL_TEXTS = sorted({"".join(t) for token in NULL_TOKENS for t in product(*((c, c.upper()) for c in token))})
 
-#: Fractional digits a quantity keeps. Units are whole, weights and hours are not.
+#: Cents of a unit of currency.
 CENTS = 100
+
+#: Fractional digits a quantity keeps. Units are whole, weights and hours are not.
 QUANTITY_DECIMALS = 4
 
 #: Amounts beyond this cannot be held to the cent in a 64-bit float.
